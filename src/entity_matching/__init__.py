@@ -1,0 +1,1 @@
+"""Entity Matching: finds the record of a master list that a messy record denotes."""

@@ -1,0 +1,121 @@
+"""Files of a saved index: numpy arrays, Arrow tables and JSON; never a pickle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from entity_matching.errors import ArtifactError
+
+FORMAT = 1
+"""Version of the files' layout; a folder with a higher one was written by a newer release."""
+
+_META = "index.json"
+_REMEDY = "Build the index again, or restore the file from a copy."
+
+
+def write_meta(folder: Path, data: Mapping[str, Any]) -> None:
+    """Write an index's settings beside its arrays, with the format version."""
+    text = json.dumps({"format": FORMAT, **data}, indent=1, sort_keys=True)
+    (folder / _META).write_text(text + "\n", encoding="utf-8")
+
+
+def read_meta(folder: Path, *keys: str) -> dict[str, Any]:
+    """Read what :func:`write_meta` wrote.
+
+    :param keys: what must be there.
+    :raises ArtifactError: if the file is missing, damaged or of a newer format.
+    """
+    path = folder / _META
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        version = data["format"]
+        absent = [key for key in keys if key not in data]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(version, int) or version > FORMAT:
+        raise ArtifactError(
+            f"{path} has the format {version}; this release reads formats up to {FORMAT}.",
+            remedy="Update entity-matching, or build the index again.",
+        )
+    if absent:
+        raise _damaged(path, KeyError(absent[0]))
+    return dict(data)
+
+
+def write_array(folder: Path, name: str, array: npt.NDArray[Any]) -> None:
+    """Write one array as ``<name>.npy``."""
+    np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def read_array(folder: Path, name: str) -> npt.NDArray[Any]:
+    """Read one array.
+
+    :raises ArtifactError: if the file is missing or damaged.
+    """
+    path = folder / f"{name}.npy"
+    try:
+        array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(path, error) from error
+    return array
+
+
+def write_table(folder: Path, name: str, table: pa.Table) -> None:
+    """Write one table as an Arrow file, ``<name>.arrow``."""
+    with pa.OSFile(str(folder / f"{name}.arrow"), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+
+
+def read_table(folder: Path, name: str) -> pa.Table:
+    """Read one table.
+
+    :raises ArtifactError: if the file is missing or damaged.
+    """
+    path = folder / f"{name}.arrow"
+    try:
+        with pa.OSFile(str(path), "rb") as file:
+            return pa.ipc.open_file(file).read_all()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _damaged(path, error) from error
+
+
+def damaged(folder: Path, why: str) -> ArtifactError:
+    """Return the error for files that do not fit each other."""
+    return ArtifactError(f"{folder} does not hold a whole index: {why}.", remedy=_REMEDY)
+
+
+def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Write a folder under another name, then put it in place, so that no half of it is ever seen.
+
+    :param folder: where it goes; an older one there is replaced.
+    :param write: fills the empty folder it is given.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        write(new)
+        new.chmod(0o755)
+        if folder.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+            folder.rename(old / folder.name)
+            new.rename(folder)
+            shutil.rmtree(old)
+        else:
+            new.rename(folder)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+
+
+def _damaged(path: Path, error: Exception) -> ArtifactError:
+    what = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
+    return ArtifactError(f"{path} {what}.", remedy=_REMEDY)

@@ -1,0 +1,56 @@
+# Every command sets up .venv by itself; the second call is quick.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint format benchmarks clean
+
+help: ## Show the commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Install the project and its tools in .venv
+
+demo: $(STAMP) ## Match the real company listings of examples/companies
+	@$(BIN)/entity-matching demo
+
+test: $(STAMP) ## Run the tests (ARGS="-k name" goes to pytest)
+	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+lint: $(STAMP) ## Check format, style, types and the direction of imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+benchmarks: $(STAMP) ## Measure every published figure: make benchmarks DATA=DIR
+	@test -d "$(DATA)" || { echo "make benchmarks needs DATA=DIR, a folder with companies/, companies-wild/, blocking/ and er_magellan/" >&2; exit 2; }
+	@set -e; \
+	$(BIN)/python benchmarks/companies.py --data "$(DATA)/companies"; \
+	$(BIN)/python benchmarks/companies.py --data "$(DATA)/companies-wild"; \
+	$(BIN)/python benchmarks/blocking.py --data "$(DATA)/blocking"; \
+	$(BIN)/python benchmarks/pairs.py --data "$(DATA)/er_magellan"; \
+	$(BIN)/python benchmarks/scale.py --data "$(DATA)/companies"
+
+clean: ## Remove .venv, builds and caches
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find src tests benchmarks examples -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null || { \
+	  echo "Entity Matching needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." >&2; \
+	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (once; again only when pyproject.toml or constraints.txt change)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' || { \
+	  pkg-config --exists icu-i18n 2>/dev/null || \
+	  echo "If PyICU failed: it is built here and needs ICU's headers (Debian, Ubuntu: apt install g++ pkg-config libicu-dev; macOS: brew install icu4c pkg-config)." >&2; \
+	  exit 1; }
+	@touch $@

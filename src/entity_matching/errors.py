@@ -65,6 +65,10 @@ class LabelsError(InputError):
     """Raised when labels contradict each other or the tables they speak of."""
 
 
+class OutputError(EntityMatchingError):
+    """Raised when a result cannot be written where it was asked for; what was there before is untouched."""
+
+
 class ArtifactError(EntityMatchingError):
     """Raised when a saved model or index is damaged, too new, or does not fit the data."""
 

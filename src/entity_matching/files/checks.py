@@ -1,0 +1,128 @@
+"""Checks of the two tables before they are matched."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from entity_matching.errors import InputError
+from entity_matching.normalize.strings import to_strings
+from entity_matching.schema import Attribute, Schema, Side
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A table as it was given.
+
+    :param table: the table.
+    :param name: its file, for messages.
+    """
+
+    table: pa.Table
+    name: str
+
+
+def check_tables(source: Given, reference: Given, schema: Schema) -> Schema:
+    """Check two tables against a schema, and the schema against them.
+
+    :return: the schema without the attributes that one of the tables has no value of (each is logged).
+    :raises SchemaError: if a table lacks a column that the schema names.
+    :raises InputError: if a key is empty or there twice, no attribute is in both tables with values, or the
+        tables seem to be swapped.
+    """
+    _check_order(source, reference, schema)
+    sides = ((Side.SOURCE, source, reference), (Side.REFERENCE, reference, source))
+    for side, given, other in sides:
+        schema.check_columns(given.table.column_names, other.table.column_names, side=side, table=given.name)
+    for side, given, _ in sides:
+        _check_keys(given, schema.key.on(side), side)
+    kept = tuple(attribute for attribute in schema.attributes if _has_values(attribute, sides))
+    shared = [
+        attribute
+        for attribute in kept
+        if all(attribute.column_on(side) in given.table.column_names for side, given, _ in sides)
+    ]
+    if not shared:
+        raise InputError(
+            f"no attribute has values in both {source.name} and {reference.name}: there is nothing to compare. "
+            f"Columns of the source: {', '.join(source.table.column_names)}. "
+            f"Columns of the reference: {', '.join(reference.table.column_names)}.",
+            remedy="Say in a schema (--schema) which columns hold the same, with source_column and reference_column.",
+        )
+    if len(kept) == len(schema.attributes):
+        return schema
+    names = {attribute.name for attribute in kept}
+    # an identifier that looked to a dropped attribute for its exchange or country does without it
+    freed = tuple(
+        attribute.model_copy(
+            update={
+                "exchange": attribute.exchange if attribute.exchange in names else None,
+                "country": None if attribute.country in _dropped(schema, names) else attribute.country,
+            }
+        )
+        for attribute in kept
+    )
+    return schema.model_copy(update={"attributes": freed})
+
+
+def _dropped(schema: Schema, kept: set[str]) -> set[str]:
+    return {attribute.name for attribute in schema.attributes} - kept
+
+
+def _check_order(source: Given, reference: Given, schema: Schema) -> None:
+    left, right = schema.key.source, schema.key.reference
+    if left is None or right is None or left == right:
+        return
+    here, there = source.table.column_names, reference.table.column_names
+    if left not in here and right not in there and left in there and right in here:
+        raise InputError(
+            f"the key of the source, '{left}', is in {reference.name}, and that of the reference, '{right}', "
+            f"is in {source.name}: source and reference seem to be swapped.",
+            remedy="Give the source (the messy records) first, then the reference (the master list).",
+        )
+
+
+def _check_keys(given: Given, column: str | None, side: Side) -> None:
+    if column is None:
+        return
+    keys = to_strings(given.table.column(column))
+    empty = pc.index(keys, "").as_py()
+    if empty >= 0:
+        raise InputError(
+            "the key is empty.",
+            file=given.name,
+            row=empty + 1,
+            column=column,
+            remedy="Fill it, or name another key in the schema (without a key, the row number is the key).",
+        )
+    counts = keys.value_counts()
+    repeated = counts.filter(pc.greater(counts.field("counts"), 1))
+    if not len(repeated):
+        return
+    value = repeated.field("values")[0].as_py()
+    first = pc.index(keys, value).as_py()
+    second = first + 1 + pc.index(keys.slice(first + 1), value).as_py()
+    raise InputError(
+        f"the key '{value}' is there twice, in rows {first + 1:,} and {second + 1:,} "
+        f"({len(repeated):,} keys of the {side} are there more than once).",
+        file=given.name,
+        column=column,
+        remedy="Keep one row per key, or name a column in the schema whose values are all different.",
+    )
+
+
+def _has_values(attribute: Attribute, sides: tuple[tuple[Side, Given, Given], ...]) -> bool:
+    for side, given, _ in sides:
+        column = attribute.column_on(side)
+        if column not in given.table.column_names:
+            continue
+        values = to_strings(given.table.column(column))
+        if pc.all(pc.equal(values, "")).as_py():
+            _log.warning("%s: column '%s' is empty; the attribute '%s' is ignored.", given.name, column, attribute.name)
+            return False
+    return True

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import resources
 
 import pycountry
+import yaml
 
 from entity_matching.normalize.text import normalize_words
 
-_COUNTRY_VARIANTS = {
-    "uk": "GB", "great britain": "GB", "england": "GB", "scotland": "GB", "wales": "GB", "northern ireland": "GB",
-    "britain": "GB", "usa": "US", "us": "US", "united states of america": "US", "america": "US",
-    "south korea": "KR", "korea": "KR", "republic of korea": "KR", "korea republic": "KR", "north korea": "KP",
-    "russia": "RU", "czech republic": "CZ", "czechia": "CZ", "hong kong": "HK", "hong kong sar": "HK",
-    "macau": "MO", "macao": "MO", "taiwan": "TW", "vietnam": "VN", "iran": "IR", "syria": "SY", "laos": "LA",
-    "bolivia": "BO", "venezuela": "VE", "tanzania": "TZ", "moldova": "MD", "macedonia": "MK", "north macedonia": "MK",
-    "turkey": "TR", "turkiye": "TR", "ivory coast": "CI", "cote divoire": "CI", "swaziland": "SZ", "burma": "MM",
-    "cape verde": "CV", "holland": "NL", "the netherlands": "NL", "uae": "AE", "emirates": "AE", "prc": "CN",
-    "mainland china": "CN", "peoples republic of china": "CN", "deutschland": "DE", "osterreich": "AT",
-    "schweiz": "CH", "suisse": "CH", "svizzera": "CH", "espana": "ES", "italia": "IT", "nederland": "NL",
-    "belgique": "BE", "belgie": "BE", "sverige": "SE", "norge": "NO", "danmark": "DK", "suomi": "FI", "polska": "PL",
-    "brasil": "BR", "mexique": "MX", "kosovo": "XK", "palestine": "PS", "reunion": "RE", "brunei": "BN",
-    "democratic republic of the congo": "CD", "dr congo": "CD", "congo kinshasa": "CD", "vatican": "VA",
-    "british virgin islands": "VG", "bvi": "VG", "us virgin islands": "VI", "micronesia": "FM", "el": "GR",
-}  # fmt: skip
+_LONGEST_COUNTRY = 200
 
-_CURRENCY_VARIANTS = {
-    "$": "USD", "us$": "USD", "usd$": "USD", "us dollar": "USD", "dollar": "USD", "€": "EUR", "euro": "EUR", "euros": "EUR",
-    "£": "GBP", "pound": "GBP", "pound sterling": "GBP", "sterling": "GBP", "¥": "JPY", "yen": "JPY", "rmb": "CNY",
-    "renminbi": "CNY", "yuan": "CNY", "cnh": "CNY", "gbx": "GBP", "gbp": "GBP", "gbp pence": "GBP", "zac": "ZAR", "ila": "ILS", "₹": "INR", "rs": "INR",
-    "₩": "KRW", "sfr": "CHF", "fr": "CHF", "hk$": "HKD", "a$": "AUD", "c$": "CAD", "nt$": "TWD", "s$": "SGD", "r$": "BRL",
-}  # fmt: skip
+
+def _variants(what: str) -> dict[str, str]:
+    text = resources.files(__package__).joinpath("data/categories.yml").read_text(encoding="utf-8")
+    return {name: code for code, names in yaml.safe_load(text)[what].items() for name in names}
 
 
 @cache
@@ -42,8 +27,7 @@ def _countries() -> dict[str, str]:
             value = getattr(country, field, None)
             if value:
                 names.setdefault(normalize_words(value), code)
-    names.update(_COUNTRY_VARIANTS)
-    return names
+    return names | _variants("countries")
 
 
 @cache
@@ -52,7 +36,7 @@ def _currencies() -> dict[str, str]:
     for currency in pycountry.currencies:
         names[currency.alpha_3.lower()] = currency.alpha_3
         names.setdefault(currency.name.lower(), currency.alpha_3)
-    return names | _CURRENCY_VARIANTS
+    return names | _variants("currencies")
 
 
 def normalize_country(value: str) -> str:
@@ -62,12 +46,19 @@ def normalize_country(value: str) -> str:
     if code is None and words.startswith("the "):
         code = _countries().get(words[4:])
     if code is None and words:
-        from rigour.territories import lookup_territory  # noqa: PLC0415 - a large table, seldom needed
-
-        territory = lookup_territory(value.strip()[:200])
-        parent = territory.iso2 if hasattr(territory, "iso2") else None
-        code = parent or (territory.code[:2].upper() if territory is not None else None)
+        code = _territory(value) or _territory(words)
     return code or words
+
+
+def _territory(value: str) -> str | None:
+    """Return the country of a name in another language, or of one of a country's parts."""
+    if len(value) > _LONGEST_COUNTRY:
+        return None
+    from rigour.territories import lookup_territory  # noqa: PLC0415 - a large table, seldom needed
+
+    territory = lookup_territory(value)
+    code = "" if territory is None else territory.code.partition("-")[0]
+    return code.upper() if len(code) == 2 else None
 
 
 def normalize_currency(value: str) -> str:

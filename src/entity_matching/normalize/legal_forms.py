@@ -14,15 +14,20 @@ from typing import NamedTuple
 import yaml
 from rigour.names import extract_org_types
 
-LEADING = frozenset({"pt", "pjsc", "pao", "ooo", "oao", "zao", "uab", "kk", "kabushiki"})
+_LEADING = frozenset({"pt", "pjsc", "pao", "ooo", "oao", "zao", "uab", "kk"})
 """Forms that stand before the name in their country."""
 
-_WEAK_LENGTH = 3
-_NOT_A_FORM = frozenset({"na", "group", "holding", "holdings", "bank", "trust", "va", "it", "verein", "stiftung"})
+# rigour also knows forms that are everyday words or codes in other countries ("in", "is", "at", "secs").
+_SHORT_FORMS = frozenset(
+    "ad ae ag ao aps as bhd bv cic cv cva dd doo ehf epe ev eg eurl gbr ges gk hf ike jsc kb kda kft kg kk ks lda llc "
+    "llp lp ltd mbh na nl nv oao oe og ohg ood ooo oy oyj pao plc pt pte pty sa sad sal sarl sas sau sca scs se sia "
+    "sl snc spa spl srl sro srs tov ua uab ug zao".split()
+)
+_NOT_FORMS = frozenset("bank group holding holdings secs trust stiftung verein".split())
+_MIDDLE = frozenset("ag asa co corp inc ltd nv oyj plc tbk".split())
 _NON_WORD = re.compile(r"[^a-z0-9]+")
-# What comes after these inside a name belongs to it: "Corporation of India", "Company for Trade".
-_CONNECTORS = frozenset({"of", "for", "de", "di", "del", "du", "da", "y", "and"})
-_CUT_FORMS = ("limited", "corporation", "company", "incorporated", "aktiengesellschaft", "public limited company")
+# Such a word ties a form to what follows: "Corporation of India", "Company for Trade".
+_CONNECTORS = frozenset("of for de di del du da y and".split())
 
 
 class Form(NamedTuple):
@@ -33,14 +38,17 @@ class Form(NamedTuple):
     name: str
 
 
+_Phrases = dict[str, tuple[tuple[list[str], str], ...]]
+
+
 @cache
-def _own_forms() -> dict[str, tuple[tuple[tuple[str, ...], str], ...]]:
+def _own_forms() -> _Phrases:
     """Return, by first word, the phrases the data file lists, longest first, each with its canonical form."""
     text = resources.files(__package__).joinpath("data/legal_forms.yml").read_text(encoding="utf-8")
-    by_first: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    by_first: dict[str, list[tuple[list[str], str]]] = {}
     for canonical, phrases in yaml.safe_load(text).items():
         for phrase in phrases:
-            words = tuple(phrase.split())
+            words = phrase.split()
             by_first.setdefault(words[0], []).append((words, canonical))
     return {first: tuple(sorted(found, key=lambda item: -len(item[0]))) for first, found in by_first.items()}
 
@@ -52,79 +60,89 @@ def find_forms(words: list[str]) -> list[Form]:
     """
     own = _own_forms()
     found: list[Form] = []
-    position = 0
-    while position < len(words):
-        form = _own_at(words, position, own)
-        if form is not None:
-            found.append(form)
-            position = form.end
-        else:
-            position += 1
-    taken = {place for form in found for place in range(form.start, form.end)}
-    for matched, target in extract_org_types(" ".join(words)):
-        form = _locate(words, matched.split(), target, taken)
-        if form is not None:
-            found.append(form)
-            taken.update(range(form.start, form.end))
-    found.sort()
+    end = 0
+    for position, word in enumerate(words):
+        if position >= end and word in own:
+            form = _own_at(words, position, own)
+            if form is not None:
+                found.append(form)
+                end = form.end
+    known = extract_org_types(" ".join(words))
+    names = {form.name for form in found}
+    if len(known) > len(found) or any(_NON_WORD.sub("", target) not in names for _, target in known):
+        return _add_known(words, found, known)
     return found
 
 
-def _own_at(words: list[str], position: int, own: dict[str, tuple[tuple[tuple[str, ...], str], ...]]) -> Form | None:
-    for phrase, canonical in own.get(words[position], ()):
+def _own_at(words: list[str], position: int, own: _Phrases) -> Form | None:
+    for phrase, canonical in own[words[position]]:
         end = position + len(phrase)
-        if tuple(words[position:end]) == phrase:
+        if words[position:end] == phrase:
             return Form(position, end, canonical)
     return None
 
 
-def _locate(words: list[str], phrase: list[str], target: str, taken: set[int]) -> Form | None:
-    if len(phrase) == 1 and phrase[0] in _NOT_A_FORM:
-        return None
-    size = len(phrase)
-    for start in range(len(words) - size + 1):
-        if (
-            words[start] == phrase[0]
-            and words[start : start + size] == phrase
-            and taken.isdisjoint(range(start, start + size))
-        ):
-            return Form(start, start + size, _NON_WORD.sub("", target))
-    return None
+def _add_known(words: list[str], found: list[Form], known: list[tuple[str, str]]) -> list[Form]:
+    """Add rigour's forms, which come in the order they stand, where none of ours is."""
+    taken = {place for form in found for place in range(form.start, form.end)}
+    added = list(found)
+    position = 0
+    for matched, target in known:
+        phrase = matched.split()
+        size = len(phrase)
+        start = position
+        while start + size <= len(words) and words[start : start + size] != phrase:
+            start += 1
+        if start + size > len(words):
+            continue
+        position = start + size
+        if taken.isdisjoint(range(start, position)) and _is_form(phrase):
+            added.append(Form(start, position, _NON_WORD.sub("", target)))
+    added.sort()
+    return added
 
 
-def split_forms(words: list[str]) -> tuple[list[str], list[str]]:
+def _is_form(phrase: list[str]) -> bool:
+    if len(phrase) > 1:
+        return True
+    word = phrase[0]
+    return word in _SHORT_FORMS if len(word) <= 3 else word not in _NOT_FORMS
+
+
+def split_forms(words: list[str], forms: list[Form]) -> tuple[list[str], list[str]]:
     """Split the words of a name into those that are no legal form, and the canonical legal forms.
 
     A form counts at the end of the name; before its end only if it is unmistakable (more than three letters
-    or several words) and no ``of`` follows; at the start only if its country writes it there. A name that is
-    nothing but forms is left whole.
+    or several words) and neither after nor before ``of``; at the start only if its country writes it there. A
+    name that is nothing but forms is left whole.
+
+    :param forms: what :func:`find_forms` gave for these words.
     """
-    forms = find_forms(words)
     if not forms:
         return words, []
     end = len(words)
     kept: list[Form] = []
     for form in reversed(forms):
         at_end = form.end == end
-        if at_end:
-            end = form.start
-        if form.start == 0:
-            counts = words[0] in LEADING and len(words) > form.end + 1
-        elif at_end:
-            counts = True
-        else:
-            counts = _unmistakable(words, form)
-        if counts:
+        if _counts(words, form, at_end=at_end):
             kept.append(form)
+            if at_end:
+                end = form.start
     kept.reverse()
+    if kept and kept[0].start >= end:
+        return words[:end], [form.name for form in kept]
     drop = {place for form in kept for place in range(form.start, form.end)}
     rest = [word for place, word in enumerate(words) if place not in drop]
     return (rest, [form.name for form in kept]) if rest else (words, [])
 
 
-def _unmistakable(words: list[str], form: Form) -> bool:
-    if form.end < len(words) and words[form.end] in _CONNECTORS:
+def _counts(words: list[str], form: Form, *, at_end: bool) -> bool:
+    if form.start == 0:
+        return words[0] in _LEADING and len(words) > form.end + 1
+    if words[form.start - 1] in ("of", "for"):
         return False
-    return (
-        form.end - form.start > 1 or len(words[form.start]) > _WEAK_LENGTH or words[form.start] in {"inc", "ltd", "plc"}
-    )
+    if at_end:
+        return True
+    if words[form.end] in _CONNECTORS:
+        return False
+    return form.end - form.start > 1 or len(words[form.start]) > 3 or words[form.start] in _MIDDLE

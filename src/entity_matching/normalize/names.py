@@ -9,8 +9,16 @@ from entity_matching.normalize.listings import strip_listing
 from entity_matching.normalize.text import ascii_words, normalize_words, to_ascii
 from entity_matching.normalize.words import write_out
 
-_CUT_FORMS = ("limited", "corporation", "company", "incorporated", "aktiengesellschaft", "kgaa")
+_CUT_FORMS = {
+    "public limited company": "public", "limited": "l", "corporation": "corpo", "company": "comp",
+    "incorporated": "inco", "aktiengesellschaft": "akti", "kgaa": "kga",
+}  # fmt: skip
 _CUT_LENGTHS = range(28, 32)
+"""Lengths at which vendors cut names (28 in Cairo, 30 in Mumbai, 31 in London, less a space at the end)."""
+_REPEAT_LENGTH = 48
+"""Only a line at most this long is searched for a short name after the legal one; vendors' lines have 31."""
+_SINGLE_WORDS = frozenset("aey")
+"""Letters that are a word of their own somewhere: English "a", Italian and Portuguese "e", Spanish "y"."""
 _LINKS = frozenset({"and", "und", "et"})
 
 
@@ -33,51 +41,82 @@ def normalize_name(raw: str) -> Name:
     if not text:
         text = normalize_words(raw)
         return Name(text, text, "", "")
-    body, suffix = strip_listing(ascii_text)
-    words = (ascii_words(body) if body is not ascii_text else text).split()
+    capitals = raw.isupper()
+    body, suffix = strip_listing(ascii_text, capitals=capitals)
+    listed = body is not ascii_text
+    words = (ascii_words(body) if listed else text).split()
     if not words:
         return Name(text, text, "", "")
-    if words[-1] == "publ" and len(words) > 1:
-        words.pop()
-    if len(raw) in _CUT_LENGTHS:
-        words = _mend_cut(words)
-    words = _drop_repeat(words)
-    if words[0] == "the" and len(words) > 1:
-        del words[0]
-    elif words[-1] == "the" and len(words) > 1:
-        words.pop()
-    rest, forms = split_forms(words)
+    if len(words) > 1:
+        words = _tidy_ends(words, cut=len(raw) in _CUT_LENGTHS, listed=listed)
+    forms = find_forms(words)
+    if len(raw) <= _REPEAT_LENGTH and len(words) > 2:
+        kept = _without_repeat(words, [form.start for form in forms], cut=capitals and len(raw) in _CUT_LENGTHS)
+        if kept < len(words):
+            words = words[:kept]
+            forms = [form for form in forms if form.end <= kept]
+    rest, found = split_forms(words, forms)
     core = write_out(rest)
     if len(core) > 1:
-        core = [word for word in core if word not in _LINKS] or core
-    return Name(text, " ".join(core), " ".join(forms), suffix)
+        core = _joined_letters([word for word in core if word not in _LINKS] or core)
+    return Name(text, " ".join(core), " ".join(found), suffix)
+
+
+def _tidy_ends(words: list[str], *, cut: bool, listed: bool) -> list[str]:
+    """Return the words without an article at either end, a cut legal form at the end completed."""
+    if words[-1] == "publ" and words[-2] != "ab":
+        words = words[:-1]
+    if listed and words[-1] in ("i", "in"):
+        words = [*words[:-1], "inc"]
+    elif cut:
+        words = _mend_cut(words)
+    if len(words) > 1 and words[0] == "the":
+        return words[1:]
+    return words[:-1] if len(words) > 1 and words[-1] == "the" else words
 
 
 def _mend_cut(words: list[str]) -> list[str]:
-    """Complete a legal form that the vendor's limit of about 30 characters cut short."""
+    """Complete a legal form that the vendor's limit of about 30 characters cut short; drop a lone letter."""
     last = words[-1]
-    if len(words) > 1 and len(last) > 1:
-        for form in _CUT_FORMS:
-            if form.startswith(last) and last != form and last != "co":
-                return [*words[:-1], form]
-    return words
+    for form, shortest in _CUT_FORMS.items():
+        if form.startswith(last) and last.startswith(shortest) and last != form:
+            return [*words[:-1], *form.split()]
+    return words[:-1] if len(last) == 1 and last.isalpha() and last not in "ivx" else words
 
 
-def _drop_repeat(words: list[str]) -> list[str]:
-    """Drop a short name that repeats the legal name before it, as in ``akzo nobel nv akzo nobel``.
+def _without_repeat(words: list[str], form_starts: list[int], *, cut: bool) -> int:
+    """Return how many words are left without a short name that repeats the legal name before it.
 
-    The repetition may be cut anywhere by the vendor's limit on length.
+    London's lines hold both: ``akzo nobel nv akzo nobel``. The repetition may be cut anywhere; in a cut line
+    it is also known by its first letter alone, as in ``oesterreichische post ag osterr``.
     """
-    for form in find_forms(words):
-        if 0 < form.start and form.end < len(words):
-            before = "".join(words[: form.start])
-            after = "".join(words[form.end :])
-            if before.startswith(after):
-                return words[: form.end]
-            if len(before) > 3 and after.startswith(before):
-                return words[: form.end]
+    for start in form_starts:
+        end = start + 1
+        if 0 < start and end < len(words):
+            before, after = "".join(words[:start]), "".join(words[end:])
+            if before.startswith(after) or (len(before) > 3 and after.startswith(before)):
+                return end
+            if cut and len(words[start]) <= 4 and before[0] == after[0]:
+                return end
     for place in range(2, len(words) - 1):
         before, after = "".join(words[:place]), "".join(words[place:])
         if len(after) >= 8 and before.startswith(after):
-            return words[:place]
-    return words
+            return place
+    return len(words)
+
+
+def _joined_letters(words: list[str]) -> list[str]:
+    """Join lone letters that stand together: ``h m hennes`` and ``hm hennes`` are one name."""
+    if not any(len(word) == 1 for word in words):
+        return words
+    result: list[str] = []
+    letters = ""
+    for word in words:
+        if len(word) == 1 and word.isalpha() and (letters or not result or word not in _SINGLE_WORDS):
+            letters += word
+            continue
+        if letters:
+            result.append(letters)
+            letters = ""
+        result.append(word)
+    return [*result, letters] if letters else result

@@ -12,10 +12,11 @@ import pyarrow.types as pt
 
 from entity_matching.errors import SchemaError
 from entity_matching.normalize.categories import normalize_category, normalize_country
+from entity_matching.normalize.dates import parse_date
 from entity_matching.normalize.identifiers import normalize_identifier
 from entity_matching.normalize.names import normalize_name
-from entity_matching.normalize.numbers import parse_date, parse_number
-from entity_matching.normalize.strings import to_strings
+from entity_matching.normalize.numbers import parse_number
+from entity_matching.normalize.strings import STRING_BYTES, to_strings
 from entity_matching.normalize.text import normalize_text
 from entity_matching.records import KEY, part
 from entity_matching.schema import Attribute, Kind, Schema, Side
@@ -84,7 +85,8 @@ def _keys(table: pa.Table, schema: Schema, side: Side) -> pa.Array:
 
 
 def _string(array: pa.Array) -> pa.Array:
-    return array if pt.is_string(array.type) else array.cast(pa.string())
+    """Return plain strings, or large ones where the text does not fit them."""
+    return array if pt.is_string(array.type) or array.nbytes > STRING_BYTES else array.cast(pa.string())
 
 
 def _distinct(strings: pa.Array) -> tuple[list[str], pa.Array]:
@@ -142,7 +144,7 @@ def _mapped(
 def _number(column: pa.ChunkedArray, attribute: Attribute, context: _Context) -> dict[str, pa.Array]:
     kind = column.type
     if pt.is_integer(kind) or pt.is_floating(kind) or pt.is_decimal(kind):
-        values = column.combine_chunks().cast(pa.float64(), safe=False)
+        values = column.cast(pa.float64(), safe=False)
         finite = pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
         return {part(attribute.name, "raw"): _string(to_strings(column)), part(attribute.name, "value"): finite}
     return _text_number(column, attribute, context)

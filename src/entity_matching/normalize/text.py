@@ -7,20 +7,26 @@ typed in. Every step is linear in the length of the text, so that a huge cell co
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import unicodedata
 
 from anyascii import anyascii
 
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zs", "Zl", "Zp", "Mn", "Me"})
+_SHOWN = 8
+"""So many characters stand for a text of symbols that have no transliteration."""
 _APOSTROPHES = "'`"
 _KEPT = ".&+/-"
-_INITIALS = re.compile(r"(?<![a-z0-9])[a-z]\. ?(?:[a-z]\. ?)*[a-z](?:\.|(?![a-z0-9]))(?![a-z0-9])")
+_MARKS = dict.fromkeys(map(ord, "®™©℠"), " ")
+_POSSESSIVE = re.compile(r"\s'(?=s(?![a-z0-9]))")
+_INITIALS = re.compile(r"(?<![a-z0-9])[a-z]\.(?:(?: ?[a-z]\.)+(?:[a-z](?![a-z0-9]))?|[a-z](?![a-z0-9]))")
 _SLASHED_FORM = re.compile(r"(?<![a-z0-9])([akips])/([sa])(?![a-z0-9])")
 _AND = re.compile(r"(?<=[a-z0-9. ])[&+](?=[ a-z0-9])")
-_PLUS_AT_END = re.compile(r"(?<=[a-z0-9])\+")
+_PLUS_AT_END = re.compile(r"(?<=[a-z0-9])\+(?=\s|$)")
 _DECIMAL = re.compile(r"(?<=\d)\.(?=\d)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d\d\d(?!\d))")
-_CODE = re.compile(r"[a-z0-9]+(?:[-/][a-z0-9]+)+")
+_CODE = re.compile(r"(?<![a-z0-9])[a-z0-9]++(?:[-/][a-z0-9]++)+")
 _GLUE = str.maketrans("", "", "-/")
 
 
@@ -40,21 +46,23 @@ _CONTROLS = {code: " " for code in (*range(32), 127)}
 def to_ascii(text: str) -> str:
     """Return the text in lower-case ASCII, punctuation kept, control characters as spaces.
 
-    HTML entities are resolved, compatibility forms (full width, ligatures) unified, other scripts
-    transliterated (``Муромский`` to ``muromskiy``, ``中文`` to ``zhongwen``).
+    HTML entities are resolved, other scripts transliterated (``Муромский`` to ``muromskiy``, ``中文`` to
+    ``zhongwen``), compatibility forms (full width, ligatures, superscripts) and accents unified. That is what
+    NFKC would do, but its time grows with the square of a run of accents, and this must not hang.
     """
     if "&" in text and ";" in text:
         text = html.unescape(text)
     if not text.isascii():
-        text = anyascii(unicodedata.normalize("NFKC", text))
-    return text.lower().translate(_CONTROLS)
+        text = anyascii(text.translate(_MARKS))
+    text = text.lower().translate(_CONTROLS)
+    return _POSSESSIVE.sub("", text) if " '" in text else text
 
 
 def ascii_words(text: str) -> str:
     """Return the words of a text that :func:`to_ascii` made, single spaces between them.
 
     Dotted initials are joined (``s.p.a.`` to ``spa``), apostrophes dropped (``macy's`` to ``macys``), ``&``
-    and ``+`` between words read as ``and``, all other punctuation as a space.
+    and ``+`` between words read as ``and``, ``+`` at the end of a word as ``plus``, all other punctuation as a space.
     """
     text = text.translate(_PUNCTUATION)
     if "." in text:
@@ -62,7 +70,7 @@ def ascii_words(text: str) -> str:
     if "/" in text:
         text = _SLASHED_FORM.sub(r"\1\2", text)
     if "&" in text or "+" in text:
-        text = _PLUS_AT_END.sub(" plus ", _AND.sub(" and ", text))
+        text = _AND.sub(" and ", _PLUS_AT_END.sub(" plus ", text))
     return " ".join(text.translate(_REST).split())
 
 
@@ -104,8 +112,9 @@ def _code(match: re.Match[str]) -> str:
 
 
 def _remains(ascii_text: str, text: str) -> str:
-    """Return what to show of a text without any letter or digit."""
+    """Return what to show of a text without any letter or digit; "" if nothing of it can be seen."""
     rest = "".join(ascii_text.split())
     if rest:
         return rest
-    return " ".join(f"u{ord(char):x}" for char in text.split()[0][:8]) if text.split() else ""
+    seen = (char for char in text if unicodedata.category(char) not in _INVISIBLE)
+    return " ".join(f"u{ord(char):x}" for char in itertools.islice(seen, _SHOWN))

@@ -14,9 +14,23 @@ _NUMBERS = (
 _ROMAN = "i ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi xvii xviii xix xx".split()
 # A lone letter is a number only after one of these: "Fund I", "Acquisition Corp V".
 _COUNTED = frozenset(
-    "acquisition acquisitions capital fund funds trust holding investment partner growth income series opportunity "
-    "phase unit spac portfolio split".split()
+    "acquisition fund funds trust partner growth income series opportunity phase unit spac portfolio".split()
 )
+# Articles and names at the start of a name, abbreviations elsewhere: "El Ezz Steel", "Chubu El. Power".
+_NOT_FIRST = frozenset("el en gp gr hl ld res sol tr".split())
+_PAIRS = {
+    ("hong", "kong"): ["hongkong"],
+    ("r", "estate"): ["real", "estate"],
+    ("health", "care"): ["healthcare"],
+    ("semi", "conductor"): ["semiconductor"],
+    ("bio", "technology"): ["biotechnology"],
+    ("bio", "pharmaceutical"): ["biopharmaceutical"],
+    ("bio", "science"): ["bioscience"],
+    ("new", "york"): ["ny"],
+    ("united", "states"): ["us"],
+    ("united", "kingdom"): ["uk"],
+}
+_SECOND = frozenset(second for _, second in _PAIRS)
 
 
 @cache
@@ -59,9 +73,25 @@ def write_out(words: list[str]) -> list[str]:
     """
     known = standard_words()
     result = [known.get(word, word) for word in words]
+    if result and words[0] in _NOT_FIRST:
+        result[0] = words[0]
     roman = _roman()
+    pairs = False
     for place in range(1, len(words)):
-        number = roman.get(words[place])
-        if number is not None and (len(words[place]) > 1 or result[place - 1] in _COUNTED):
-            result[place] = number
+        word = result[place]
+        if word in roman and (len(word) > 1 or result[place - 1] in _COUNTED):
+            result[place] = roman[word]
+        pairs = pairs or word in _SECOND
+    return _with_pairs(result) if pairs else result
+
+
+def _with_pairs(words: list[str]) -> list[str]:
+    """Bring pairs of words that are also written otherwise to one spelling."""
+    result = words[:1]
+    for word in words[1:]:
+        replacement = _PAIRS.get((result[-1], word)) if result else None
+        if replacement is None:
+            result.append(word)
+        else:
+            result[-1:] = replacement
     return result

@@ -1,0 +1,61 @@
+"""Web addresses reduced to the host name that an organisation registered."""
+
+from __future__ import annotations
+
+import re
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/+")
+_END_OF_HOST = re.compile(r"[/?#\s\\,;]")
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
+_HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+_LONGEST = 253
+_LONGEST_ADDRESS = 4_096
+# Names under a country's domain that anyone registers below: example.co.uk, example.com.br.
+_SECOND_LEVEL = frozenset("ac co com edu gen go gob gouv gov gv info ltd me mil ne net nom or org plc sch web".split())
+# Hosts that many organisations share: there the name before the host, or the path after it, tells them apart.
+_SHARED_DOMAINS = frozenset(
+    "blogspot.com github.io wordpress.com wixsite.com weebly.com myshopify.com business.site squarespace.com "
+    "webflow.io netlify.app herokuapp.com azurewebsites.net tumblr.com".split()
+)
+_SHARED_PAGES = frozenset(
+    "facebook.com linkedin.com twitter.com x.com instagram.com youtube.com xing.com tiktok.com sites.google.com".split()
+)
+_PAGE_DEPTH = 2
+
+
+def website(value: str, _country: str = "") -> str | None:
+    """Return the registered domain of a web address, lower case; ``None`` if it is none.
+
+    ``https://www.example.co.uk/about`` is ``example.co.uk``. On hosts that many share the sub-domain or the first
+    two parts of the path are kept: ``linkedin.com/company/example``.
+    """
+    address = value.strip().lower()
+    if len(address) > _LONGEST_ADDRESS:
+        return None
+    address = _SCHEME.sub("", address, count=1).lstrip("/")
+    end = _END_OF_HOST.search(address)
+    authority, path = (address[: end.start()], address[end.start() :]) if end is not None else (address, "")
+    host = authority.rpartition("@")[2].partition(":")[0].strip(".")
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode("ascii")
+        except UnicodeError:
+            return None
+    if len(host) > _LONGEST or _HOST.fullmatch(host) is None:
+        return None
+    return _registered(host.removeprefix("www."), path)
+
+
+def _registered(host: str, path: str) -> str:
+    labels = host.split(".")
+    domain = ".".join(labels[-2:])
+    if domain in _SHARED_DOMAINS:
+        return host
+    for page_host in (host, domain):
+        if page_host in _SHARED_PAGES:
+            folders = [folder for folder in _QUERY.sub("", path).split("/") if folder]
+            return "/".join([page_host, *folders[:_PAGE_DEPTH]])
+    if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL:
+        return ".".join(labels[-3:])
+    return domain

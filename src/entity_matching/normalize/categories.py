@@ -64,7 +64,8 @@ def _territory(value: str) -> str | None:
 def normalize_currency(value: str) -> str:
     """Return the ISO 4217 code of a currency's code, sign or name; its plain words if it is none."""
     key = " ".join(value.lower().split())
-    return _currencies().get(key) or normalize_words(value)
+    words = normalize_words(value)
+    return _currencies().get(key) or _currencies().get(words) or words
 
 
 def normalize_category(value: str, kind: str | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 import pyarrow as pa
 
+from entity_matching.config import SearchSettings
 from entity_matching.search.candidates import Rows, Scores, rank_in_group
 
 
@@ -65,7 +66,7 @@ class Searcher(Protocol):
         ...
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, settings: SearchSettings) -> Self:
         """Read what :meth:`save` wrote.
 
         :raises ArtifactError: if a file is missing, damaged or of a newer format.

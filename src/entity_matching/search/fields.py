@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from entity_matching.errors import ArtifactError
 from entity_matching.records import part
 from entity_matching.schema import Kind, Schema
-from entity_matching.search.candidates import Rows
+from entity_matching.search.sparse import Grouping
 
 
 class Source(NamedTuple):
@@ -46,6 +46,7 @@ def searched(schema: Schema) -> tuple[Source, ...]:
     """Return the searched attributes, the one that tells most first.
 
     Names come before texts; within a kind the schema's order tells, since people put the title first.
+    A schema that has neither is searched by all its values as they were given.
     """
     found: list[Source] = []
     for kind in (Kind.NAME, Kind.TEXT, Kind.CATEGORY):
@@ -55,39 +56,36 @@ def searched(schema: Schema) -> tuple[Source, ...]:
             parts = {Kind.NAME: _NAME_PARTS, Kind.TEXT: _TEXT_PARTS}.get(kind, (("value", 1.0),))
             columns = tuple((part(attribute.name, name), weight) for name, weight in parts)
             found.append(Source(attribute.name, columns, _LATER_WEIGHT if found else 1.0))
+    if not found:
+        found = [Source(attribute.name, ((part(attribute.name, "raw"), 1.0),), 1.0) for attribute in schema.attributes]
     return tuple(found)
 
 
 def strings(table: pa.Table, column: str) -> pa.Array:
-    """Return a column as one array of non-null strings; a column that is not there is empty throughout."""
+    """Return a column as one array of non-null large strings; a column that is not there is empty throughout."""
     if column not in table.column_names:
-        return pa.repeat(pa.scalar(""), table.num_rows)
-    values = table.column(column)
-    if not pa.types.is_string(values.type) or values.nbytes >= 2**31:
-        values = values.cast(pa.large_string())
-    if values.null_count:
-        values = pc.fill_null(values, "")
-    joined = values.combine_chunks()
-    if isinstance(joined, pa.ChunkedArray):
-        joined = pa.concat_arrays(joined.chunks) if joined.num_chunks else pa.array([], values.type)
-    return joined
+        return pa.repeat(pa.scalar("", pa.large_string()), table.num_rows)
+    values = pc.fill_null(table.column(column).cast(pa.large_string()), "")
+    return pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], pa.large_string())
 
 
-def groups(table: pa.Table, sources: tuple[Source, ...]) -> tuple[Rows, npt.NDArray[np.int64], pa.Table]:
+def joined(parts: Sequence[pa.Array]) -> pa.Array:
+    """Return one large string per record, from its parts; null where a part is null."""
+    if len(parts) == 1:
+        return parts[0]
+    return pc.binary_join_element_wise(*parts, pa.scalar("\x1f", pa.large_string()))
+
+
+def distinct(table: pa.Table, sources: tuple[Source, ...]) -> tuple[Grouping, pa.Table]:
     """Group the records whose searched strings are the same.
 
-    :return: ``members``: row numbers, group by group, ascending within each; ``starts``: where each group
-        begins, shape (groups + 1,); and the first record of each group. Groups are in the order of their
-        first records.
+    :return: the groups, in the order of their first records; and those first records, searched columns only.
     """
     columns = [column for source in sources for column, _ in source.columns]
-    searched_only = pa.table({column: strings(table, column) for column in columns})
+    records = pa.table({column: strings(table, column) for column in columns})
     if table.num_rows == 0:
-        return np.empty(0, np.int32), np.zeros(1, np.int64), searched_only
-    joined = pc.binary_join_element_wise(*searched_only.columns, "\x1f")
-    if isinstance(joined, pa.ChunkedArray):
-        joined = joined.combine_chunks()
-    code = pc.dictionary_encode(joined).indices.to_numpy()
+        return Grouping(np.empty(0, np.int32), np.zeros(1, np.int64)), records
+    code = pc.dictionary_encode(joined([strings(records, column) for column in columns])).indices.to_numpy()
     members = np.argsort(code, kind="stable").astype(np.int32)
     starts = np.concatenate(([0], np.cumsum(np.bincount(code)))).astype(np.int64)
-    return members, starts, searched_only.take(pa.array(members[starts[:-1]]))
+    return Grouping(members, starts), records.take(pa.array(members[starts[:-1]]))

@@ -21,7 +21,7 @@ from entity_matching.schema import Kind, Schema
 from entity_matching.search import storage
 from entity_matching.search.base import Hits, ordered
 from entity_matching.search.candidates import Rows, Scores
-from entity_matching.search.fields import strings
+from entity_matching.search.fields import joined, strings
 
 _STRONG, _WEAK = 1.0, 0.8
 
@@ -99,7 +99,7 @@ class IdentifierSearcher:
             storage.write_array(folder, f"codes-{number}", held.code)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, settings: SearchSettings) -> Self:
         """Read what :meth:`save` wrote.
 
         :raises ArtifactError: if a file is missing, damaged or of a newer format.
@@ -134,8 +134,7 @@ def _rules(schema: Schema) -> tuple[Rule, ...]:
 def _values(table: pa.Table, rule: Rule) -> pa.Array:
     """Return the joined values of a rule, null where one is missing."""
     parts = [strings(table, column) for column in rule.columns]
-    parts = [pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values) for values in parts]
-    return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "\x1f")
+    return joined([pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values) for values in parts])
 
 
 def _hold(values: pa.Array) -> _Held:

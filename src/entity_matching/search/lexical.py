@@ -16,7 +16,7 @@ from entity_matching.schema import Schema
 from entity_matching.search import storage
 from entity_matching.search.base import Hits
 from entity_matching.search.candidates import Rows, Scores
-from entity_matching.search.fields import Source, groups, searched, strings
+from entity_matching.search.fields import Source, distinct, searched, strings
 from entity_matching.search.ngrams import Field, gram_matrix
 from entity_matching.search.sparse import SparseIndex, weighted
 
@@ -37,13 +37,13 @@ class LexicalSearcher:
         :param reference: the normalised reference table.
         """
         sources = searched(schema)
-        members, starts, documents = groups(reference, sources)
-        index = SparseIndex.build(_counts(documents, sources), (members, starts), settings, "n-grams")
+        grouping, documents = distinct(reference, sources)
+        index = SparseIndex.build(_counts(documents, sources, settings.threads), grouping, settings, "n-grams")
         return cls(sources, index)
 
     def encode(self, table: pa.Table) -> sparse.csr_matrix:
         """Return the records' vectors, of length 1 (or 0 for an empty record), shape (records, n-grams)."""
-        return weighted(_counts(table, self.sources), self.index.idf)
+        return weighted(_counts(table, self.sources, self.index.threads), self.index.idf)
 
     def search(self, queries: sparse.csr_matrix, limit: int) -> Hits:
         """Return the records with the highest cosine."""
@@ -55,21 +55,24 @@ class LexicalSearcher:
 
     def save(self, folder: Path) -> None:
         """Write the index into an existing, empty folder."""
-        storage.write_meta(folder, {"sources": self.sources, "threads": self.index.threads})
+        storage.write_meta(folder, {"sources": self.sources})
         self.index.save(folder)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, settings: SearchSettings) -> Self:
         """Read what :meth:`save` wrote.
 
         :raises ArtifactError: if a file is missing, damaged or of a newer format.
         """
-        meta = storage.read_meta(folder, "sources", "threads")
-        return cls(Source.read(meta["sources"]), SparseIndex.load(folder, meta["threads"]))
+        meta = storage.read_meta(folder, "sources")
+        return cls(Source.read(meta["sources"]), SparseIndex.load(folder, settings))
 
 
-def _counts(table: pa.Table, sources: tuple[Source, ...]) -> list[tuple[Any, float]]:
+def _counts(table: pa.Table, sources: tuple[Source, ...], threads: int) -> list[tuple[Any, float]]:
     return [
-        (gram_matrix([Field(strings(table, column), weight) for column, weight in source.columns]), source.weight)
+        (
+            gram_matrix([Field(strings(table, column), weight) for column, weight in source.columns], threads),
+            source.weight,
+        )
         for source in sources
     ]

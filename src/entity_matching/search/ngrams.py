@@ -16,8 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
+from entity_matching.search.parallel import ordered_map
+
 SIZES = (2, 3, 4)
 """Lengths of the n-grams, in characters."""
+
+PREFIXES = (5, 3)
+"""Lengths of the word beginnings that count beside the whole words, longest first."""
 
 _SYMBOLS = 38
 _STARTS = {size: sum(_SYMBOLS**smaller for smaller in SIZES if smaller < size) for size in SIZES}
@@ -27,7 +32,7 @@ GRAM_COLUMNS = sum(_SYMBOLS**size for size in SIZES)
 _Ints = npt.NDArray[np.int64]
 _Coder = Callable[[npt.NDArray[np.uint8], _Ints], tuple[_Ints, _Ints]]
 
-_CHUNK_BYTES = 4_000_000  # bounds the memory of one step to some 0.5 GB; the result does not depend on it
+_CHUNK_BYTES = 1_000_000  # bounds the memory of one step to some 150 MB; the result does not depend on it
 
 
 def _symbol_table() -> npt.NDArray[np.uint8]:
@@ -46,7 +51,7 @@ class Field(NamedTuple):
     weight: float
 
 
-def gram_matrix(fields: Sequence[Field]) -> sparse.csr_matrix:
+def gram_matrix(fields: Sequence[Field], threads: int = 1) -> sparse.csr_matrix:
     """Return how often each record has each character n-gram, dampened: ``sum(weight * (1 + ln(count)))``.
 
     Each string has a space put before and behind it, so that its first and last letters count more.
@@ -54,11 +59,16 @@ def gram_matrix(fields: Sequence[Field]) -> sparse.csr_matrix:
     :param fields: at most 8, with the same number of strings.
     :return: float32, shape (records, :data:`GRAM_COLUMNS`), column indices sorted.
     """
-    return _matrix(fields, GRAM_COLUMNS, _gram_codes)
+    return _matrix(fields, GRAM_COLUMNS, _gram_codes, threads)
 
 
-def word_matrix(fields: Sequence[Field], vocabulary: npt.NDArray[np.uint64], spare: int) -> sparse.csr_matrix:
+def word_matrix(
+    fields: Sequence[Field], vocabulary: npt.NDArray[np.uint64], spare: int, threads: int = 1
+) -> sparse.csr_matrix:
     """Return how often each record has each word, dampened as in :func:`gram_matrix`.
+
+    Beside the words themselves count their beginnings (``semicond`` meets ``semiconductor``) and each
+    two neighbours written as one (``it way`` meets ``itway``).
 
     :param vocabulary: ascending word hashes, see :func:`vocabulary`.
     :param spare: columns behind those of the vocabulary, on which unknown words are spread.
@@ -73,23 +83,25 @@ def word_matrix(fields: Sequence[Field], vocabulary: npt.NDArray[np.uint64], spa
         unknown = len(vocabulary) + (hashes % np.uint64(spare)).astype(np.int64)
         return np.where(vocabulary[place] == hashes, place, unknown), rows
 
-    return _matrix(fields, len(vocabulary) + spare, codes)
+    return _matrix(fields, len(vocabulary) + spare, codes, threads)
 
 
-def vocabulary(fields: Sequence[Field]) -> npt.NDArray[np.uint64]:
-    """Return the 64-bit hashes of all words, each once, ascending."""
-    found = [np.empty(0, np.uint64)]
-    for field in fields:
-        for start, stop in _chunks([field]):
-            found.append(np.unique(_word_hashes(*_buffer(field.strings.slice(start, stop - start)))[0]))
-    return np.unique(np.concatenate(found))
+def vocabulary(fields: Sequence[Field], threads: int = 1) -> npt.NDArray[np.uint64]:
+    """Return the 64-bit hashes of all words, beginnings and joined neighbours, each once, ascending."""
+    parts = [field.strings.slice(start, stop - start) for field in fields for start, stop in _chunks([field])]
+    found = ordered_map(lambda part: np.unique(_word_hashes(*_buffer(part))[0]), parts, threads)
+    return np.unique(np.concatenate([np.empty(0, np.uint64), *found]))
 
 
-def _matrix(fields: Sequence[Field], columns: int, codes: _Coder) -> sparse.csr_matrix:
+def _matrix(fields: Sequence[Field], columns: int, codes: _Coder, threads: int) -> sparse.csr_matrix:
     if len(fields) > 8:
         raise ValueError(f"at most 8 fields, got {len(fields)}")
     weights = np.array([field.weight for field in fields], np.float32)
-    parts = [_chunk_matrix(fields, start, stop, columns, codes, weights) for start, stop in _chunks(fields)]
+
+    def part_of(chunk: tuple[int, int]) -> tuple[_Ints, npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        return _chunk_matrix(fields, chunk, columns, codes, weights)
+
+    parts = ordered_map(part_of, _chunks(fields), threads)
     if not parts:
         return sparse.csr_matrix(np.empty((0, columns), np.float32))
     lengths = np.concatenate([part[0] for part in parts])
@@ -106,9 +118,10 @@ def _matrix(fields: Sequence[Field], columns: int, codes: _Coder) -> sparse.csr_
 
 
 def _chunk_matrix(
-    fields: Sequence[Field], start: int, stop: int, columns: int, codes: _Coder, weights: npt.NDArray[np.float32]
+    fields: Sequence[Field], chunk: tuple[int, int], columns: int, codes: _Coder, weights: npt.NDArray[np.float32]
 ) -> tuple[_Ints, npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     # One sortable number per occurrence: record, column and (in the low three bits) field.
+    start, stop = chunk
     keys = []
     for number, field in enumerate(fields):
         code, row = codes(*_buffer(field.strings.slice(start, stop - start)))
@@ -191,21 +204,29 @@ def _gram_codes(buffer: npt.NDArray[np.uint8], bounds: _Ints) -> tuple[_Ints, _I
 
 
 def _word_hashes(buffer: npt.NDArray[np.uint8], bounds: _Ints) -> tuple[npt.NDArray[np.uint64], _Ints]:
+    """Return the hashes of all words, their prefixes and the joined neighbours, each with its row."""
     space = buffer == ord(" ")
     inside = ~space
     starts = np.flatnonzero(inside & np.concatenate(([True], space[:-1])))
     if len(starts) == 0:
         return np.empty(0, np.uint64), np.empty(0, np.int64)
-    stops = np.flatnonzero(space & np.concatenate(([False], inside[:-1])))
-    lengths = stops - starts
-    letters = buffer[inside]
+    lengths = np.flatnonzero(space & np.concatenate(([False], inside[:-1]))) - starts
+    row = np.searchsorted(bounds, starts, side="right").astype(np.int64) - 1
     begins = np.cumsum(lengths) - lengths
-    place = np.arange(len(letters)) - np.repeat(begins, lengths)
+    place = np.arange(int(lengths.sum())) - np.repeat(begins, lengths)
     # A polynomial modulo 2**64 over random numbers, one per byte: the chance that two of a million words
     # share a hash is below one in ten million.
     numbers = np.random.default_rng(20_240).integers(1, 2**63, 256, dtype=np.uint64)
-    powers = np.full(int(lengths.max()), 0x9E3779B97F4A7C15, np.uint64)
-    np.cumprod(powers, out=powers)
-    hashes = np.add.reduceat(numbers[letters] * powers[place], begins)
-    hashes ^= hashes >> np.uint64(29)
-    return hashes, np.searchsorted(bounds, starts, side="right").astype(np.int64) - 1
+    powers = np.cumprod(np.full(int(lengths.max()) + 1, 0x9E3779B97F4A7C15, np.uint64))
+    values = numbers[buffer[inside]] * powers[place]
+    hashes = np.add.reduceat(values, begins)
+    neighbours = row[1:] == row[:-1]
+    found = [hashes, (hashes[:-1] + hashes[1:] * powers[lengths[:-1] - 1])[neighbours]]
+    rows = [row, row[1:][neighbours]]
+    for size in PREFIXES:
+        values[place >= size] = 0
+        found.append(np.add.reduceat(values, begins) + numbers[size])
+        rows.append(row)
+    joined = np.concatenate(found)
+    joined ^= joined >> np.uint64(29)
+    return joined, np.concatenate(rows)

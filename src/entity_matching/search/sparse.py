@@ -5,171 +5,231 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from sparse_dot_topn import sp_matmul_topn
+from sparse_dot_topn import sp_matmul_topn, zip_sp_matmul_topn
 
 from entity_matching.config import SearchSettings
 from entity_matching.search import storage
 from entity_matching.search.base import Hits, ordered
 from entity_matching.search.candidates import Rows, Scores, rank_in_group
+from entity_matching.search.parallel import ordered_map
 
 logger = logging.getLogger(__name__)
 
-_PAIR_CHUNK = 200_000  # pairs whose vectors are gathered at once
+_CHUNK_VALUES = 4_000_000  # numbers gathered at once to compare pairs, some 100 MB
+_BLOCK = 131_072  # documents searched at once: their sums fit into the processor's cache, which is 4 times as fast
 
 
-@dataclass
+@dataclass(frozen=True)
+class Grouping:
+    """Which reference rows share one vector.
+
+    ``members``: row numbers, those of document ``d`` at ``[starts[d], starts[d + 1])``, ascending.
+    """
+
+    members: Rows
+    starts: npt.NDArray[np.int64]
+
+    @property
+    def documents(self) -> int:
+        """How many different vectors there are."""
+        return len(self.starts) - 1
+
+    def document_of(self) -> Rows:
+        """Return the document of each reference row, shape (rows,)."""
+        inverse = np.empty(len(self.members), np.int32)
+        inverse[self.members] = np.repeat(np.arange(self.documents), np.diff(self.starts))
+        return inverse
+
+    def expand(self, source: Rows, document: Rows, score: Scores, limit: int) -> Hits:
+        """Put each document's rows in its place.
+
+        :param source: ascending; within a source the best document comes first.
+        :param limit: rows kept per source.
+        """
+        # Documents that come before may fill the limit already: then the rest is not even written out.
+        size = np.minimum(self.starts[document + 1] - self.starts[document], limit)
+        before = np.cumsum(size) - size
+        before -= before[np.arange(len(source)) - rank_in_group(source)]
+        kept = before < limit
+        source, document, score, size = source[kept], document[kept], score[kept], size[kept]
+        which = np.repeat(np.arange(len(source)), size)
+        row = self.members[self.starts[document][which] + rank_in_group(which)]
+        return ordered(source[which], row, score[which], limit)
+
+
 class SparseIndex:
     """Reference vectors of length 1, by record and by column.
 
-    Records whose vectors are made of the same strings share one vector ("document"), so that 100,000
-    identical names cost no more than one.
+    Records whose searched strings are the same share one vector ("document"), so that 100,000 identical
+    names cost no more than one.
 
-    ``idf``: weight of each column, shape (columns,). ``documents``: shape (documents, columns).
-    ``postings``: its transpose, without the columns that too many documents have.
-    ``members``: reference rows, those of document ``d`` at ``[starts[d], starts[d + 1])``, ascending.
+    :param idf: weight of each column, shape (columns,).
+    :param documents: shape (documents, columns).
+    :param grouping: which rows each document stands for.
+    :param most: columns that more documents have are not searched; they count in :meth:`similarity`.
+    :param threads: threads of the search.
     """
 
-    idf: npt.NDArray[np.float32]
-    documents: sparse.csr_matrix
-    postings: sparse.csr_matrix
-    members: Rows
-    starts: npt.NDArray[np.int64]
-    threads: int
+    def __init__(
+        self, idf: npt.NDArray[np.float32], documents: sparse.csr_matrix, grouping: Grouping, most: int, threads: int
+    ) -> None:
+        self.idf = idf
+        self.documents = documents
+        self.grouping = grouping
+        self.most = most
+        self.threads = threads
+        self._document_of = grouping.document_of()
+        self._blocks, self.left_out = _postings(documents, most, threads)
 
     @classmethod
     def build(
         cls,
         counts: Sequence[tuple[sparse.csr_matrix, float]],
-        groups: tuple[Rows, npt.NDArray[np.int64]],
+        grouping: Grouping,
         settings: SearchSettings,
         what: str,
     ) -> Self:
         """Build the index.
 
         :param counts: per attribute the counts of the documents, shape (documents, columns), and its weight.
-        :param groups: ``members`` and ``starts``.
         :param what: what the columns are, in words, for the log.
         """
-        columns = counts[0][0].shape[1]
-        present = np.zeros(columns, np.int64)
-        for matrix, _ in counts:
-            np.maximum(present, np.bincount(matrix.indices, minlength=columns), out=present)
-        rows = counts[0][0].shape[0]
-        idf = (np.log((1 + rows) / (1 + present)) + 1).astype(np.float32)
-        documents = weighted(counts, idf)
-        return cls(idf, documents, _postings(documents, settings.max_postings, what), *groups, settings.threads)
+        idf = _idf([matrix for matrix, _ in counts])
+        index = cls(idf, weighted(counts, idf), grouping, settings.max_postings, settings.threads)
+        if index.left_out:
+            logger.info(
+                "%d of the %s are in more than %d reference records and are not searched for (setting "
+                "'max_postings'); they still count in the similarity of what is found.",
+                index.left_out,
+                what,
+                settings.max_postings,
+            )
+        return index
 
     def search(self, queries: sparse.csr_matrix, limit: int) -> Hits:
-        """Return the closest reference rows of each query vector (length 1), best first."""
-        if queries.shape[0] == 0 or self.documents.shape[0] == 0:
-            return Hits.none()
-        depth = min(limit, self.documents.shape[0])
-        found = sp_matmul_topn(queries, self.postings, top_n=depth, threshold=0.0, sort=True, n_threads=self.threads)
-        source = np.repeat(np.arange(found.shape[0], dtype=np.int32), np.diff(found.indptr))
-        return self._rows_of(source, found.indices, found.data.astype(np.float32), limit)
+        """Return the closest reference rows of each query vector (length 1), best first.
 
-    def _rows_of(self, source: Rows, document: Rows, score: Scores, limit: int) -> Hits:
-        # A document stands for all its rows; those that come before it may fill the limit already.
-        size = np.minimum(self.starts[document + 1] - self.starts[document], limit)
-        total = np.cumsum(size)
-        first = np.arange(len(source)) - rank_in_group(source)
-        before = total - size - (total - size)[first]
-        kept = before < limit
-        source, document, score, size = source[kept], document[kept], score[kept], size[kept]
-        which = np.repeat(np.arange(len(source)), size)
-        row = self.members[self.starts[document][which] + rank_in_group(which)]
-        return ordered(source[which], row, np.minimum(score[which], 1), limit)
+        Equal scores are in the order of the rows. If the limit cuts through records that are not the same
+        but have the very same score, which of them are kept depends on the index alone.
+        """
+        if not self._blocks or queries.shape[0] == 0:
+            return Hits.none()
+        depth = min(limit, self.grouping.documents)
+        tops = [
+            sp_matmul_topn(queries, block, top_n=depth, threshold=0.0, sort=True, n_threads=self.threads)
+            for block in self._blocks
+        ]
+        top = tops[0] if len(tops) == 1 else zip_sp_matmul_topn(depth, tops)
+        source = np.repeat(np.arange(top.shape[0], dtype=np.int32), np.diff(top.indptr))
+        hits = ordered(source, top.indices.astype(np.int32), np.minimum(top.data.astype(np.float32), 1), depth)
+        return self.grouping.expand(*hits, limit)
 
     def similarity(self, queries: sparse.csr_matrix, source: Rows, reference: Rows) -> Scores:
         """Return the cosine of each pair, from 0 to 1, over all columns."""
-        score = np.zeros(len(source), np.float32)
+        if len(source) == 0:
+            return np.empty(0, np.float32)
         document = self._document_of[reference]
-        for start in range(0, len(source), _PAIR_CHUNK):
-            part = slice(start, start + _PAIR_CHUNK)
+        weights = np.diff(queries.indptr)[source].astype(np.int64) + np.diff(self.documents.indptr)[document]
+        chunk = np.cumsum(weights) // _CHUNK_VALUES
+        bounds = [0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), len(source)]
+
+        def of(ends: tuple[int, int]) -> Scores:
+            part = slice(*ends)
             product = queries[source[part]].multiply(self.documents[document[part]])
-            score[part] = np.asarray(product.sum(axis=1)).ravel()
-        return np.clip(score, 0, 1)
+            return np.asarray(product.sum(axis=1), np.float32).ravel()
+
+        parts = ordered_map(of, pairwise(bounds), self.threads)
+        score: Scores = np.concatenate(parts)
+        return np.clip(score, 0, 1, out=score)
 
     def save(self, folder: Path) -> None:
         """Write the index's arrays into an existing folder."""
-        for name in ("idf", "members", "starts"):
-            storage.write_array(folder, name, getattr(self, name))
-        for name in ("documents", "postings"):
-            matrix = getattr(self, name)
-            for piece in ("data", "indices", "indptr"):
-                storage.write_array(folder, f"{name}-{piece}", getattr(matrix, piece))
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "idf": self.idf,
+            "members": self.grouping.members,
+            "starts": self.grouping.starts,
+        }
+        arrays |= {name: getattr(self.documents, name) for name in ("data", "indices", "indptr")}
+        for name, array in arrays.items():
+            storage.write_array(folder, name, array)
 
     @classmethod
-    def load(cls, folder: Path, threads: int) -> Self:
+    def load(cls, folder: Path, settings: SearchSettings) -> Self:
         """Read what :meth:`save` wrote.
 
         :raises ArtifactError: if a file is missing, damaged, or does not fit the others.
         """
-        idf, members, starts = (storage.read_array(folder, name) for name in ("idf", "members", "starts"))
-        documents = _read_matrix(folder, "documents", (len(starts) - 1, len(idf)))
-        postings = _read_matrix(folder, "postings", (len(idf), len(starts) - 1))
-        return cls(idf, documents, postings, members, starts, threads)
-
-    def __post_init__(self) -> None:
-        """Invert the groups."""
-        self._document_of = np.empty(len(self.members), np.int32)
-        self._document_of[self.members] = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        idf, members, starts, data, indices, indptr = (
+            storage.read_array(folder, name) for name in ("idf", "members", "starts", "data", "indices", "indptr")
+        )
+        try:
+            documents = sparse.csr_matrix((data, indices, indptr), shape=(len(starts) - 1, len(idf)), copy=False)
+            documents.check_format()
+            grouping = Grouping(members, starts)
+            whole = len(members) == starts[-1] and np.array_equal(np.sort(members), np.arange(len(members)))
+        except (ValueError, TypeError, IndexError) as error:
+            raise storage.damaged(folder, str(error)) from error
+        if not whole:
+            raise storage.damaged(folder, "its rows do not fit its groups")
+        documents.has_canonical_format = True
+        return cls(idf, documents, grouping, settings.max_postings, settings.threads)
 
 
 def weighted(counts: Sequence[tuple[sparse.csr_matrix, float]], idf: npt.NDArray[np.float32]) -> sparse.csr_matrix:
-    """Return vectors of length 1 from the counts of each attribute.
+    """Return vectors of length 1 from the counts of each attribute, whose values are overwritten.
 
     Each attribute's vector is brought to length 1, then they are added with their weights: a long
     description must not drown a short title.
     """
     total: sparse.csr_matrix | None = None
     for matrix, weight in counts:
-        vectors = _unit(
-            sparse.csr_matrix((matrix.data * idf[matrix.indices], matrix.indices, matrix.indptr), matrix.shape)
-        )
-        if len(counts) > 1:
-            vectors.data *= np.float32(weight)
-        total = vectors if total is None else total + vectors
-    assert total is not None
-    return _unit(total) if len(counts) > 1 else total
+        matrix.data *= idf[matrix.indices]
+        _to_unit_length(matrix)
+        if len(counts) == 1:
+            return matrix
+        matrix.data *= np.float32(weight)
+        total = matrix if total is None else total + matrix
+    if total is None:
+        raise ValueError("no attribute is searched")
+    _to_unit_length(total)
+    return total
 
 
-def _unit(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    squares = np.concatenate(([0.0], np.cumsum(matrix.data.astype(np.float64) ** 2)))
-    lengths = np.sqrt(squares[matrix.indptr[1:]] - squares[matrix.indptr[:-1]])
-    scale = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0).astype(np.float32)
-    matrix.data *= np.repeat(scale, np.diff(matrix.indptr))
-    return matrix
+def _idf(matrices: Sequence[sparse.csr_matrix]) -> npt.NDArray[np.float32]:
+    rows, columns = matrices[0].shape
+    present = np.zeros(columns, np.int64)
+    for matrix in matrices:
+        np.maximum(present, np.bincount(matrix.indices, minlength=columns), out=present)
+    # Smoothed, as in scikit-learn: a column that no document has gets the highest weight.
+    idf: npt.NDArray[np.float32] = (np.log((1 + rows) / (1 + present)) + 1).astype(np.float32)
+    return idf
 
 
-def _postings(documents: sparse.csr_matrix, most: int, what: str) -> sparse.csr_matrix:
+def _to_unit_length(matrix: sparse.csr_matrix) -> None:
+    sizes = np.diff(matrix.indptr)
+    filled = sizes > 0
+    if filled.any():
+        lengths = np.sqrt(np.add.reduceat(matrix.data.astype(np.float64) ** 2, matrix.indptr[:-1][filled]))
+        matrix.data /= np.repeat(lengths.astype(np.float32), sizes[filled])
+
+
+def _postings(documents: sparse.csr_matrix, most: int, threads: int) -> tuple[list[sparse.csr_matrix], int]:
+    """Return the transposed documents, block by block, and how many columns are left out."""
     present = np.bincount(documents.indices, minlength=documents.shape[1])
-    heavy = present > most
-    if heavy.any():
-        logger.info(
-            "%d of %d %s are in more than %d reference records and are not searched for (setting 'max_postings').",
-            heavy.sum(),
-            (present > 0).sum(),
-            what,
-            most,
-        )
-        kept = ~heavy[documents.indices]
-        indptr = np.concatenate(([0], np.cumsum(kept)))[documents.indptr].astype(documents.indptr.dtype)
-        documents = sparse.csr_matrix((documents.data[kept], documents.indices[kept], indptr), documents.shape)
-    return documents.T.tocsr()
+    light = present <= most
 
+    def block(start: int) -> sparse.csr_matrix:
+        part = documents[start : start + _BLOCK]
+        kept = light[part.indices]
+        indptr = np.concatenate(([0], np.cumsum(kept)))[part.indptr].astype(np.int32)
+        part = sparse.csr_matrix((part.data[kept], part.indices[kept], indptr), part.shape)
+        return part.T.tocsr()
 
-def _read_matrix(folder: Path, name: str, shape: tuple[int, int]) -> sparse.csr_matrix:
-    data, indices, indptr = (storage.read_array(folder, f"{name}-{piece}") for piece in ("data", "indices", "indptr"))
-    try:
-        matrix = sparse.csr_matrix((data, indices, indptr), shape=shape, copy=False)
-        matrix.check_format()
-    except (ValueError, TypeError) as error:
-        raise storage.damaged(folder, f"{name} ({error})") from error
-    return matrix
+    return ordered_map(block, range(0, documents.shape[0], _BLOCK), threads), int(np.count_nonzero(~light))

@@ -18,6 +18,7 @@ from entity_matching.search import storage
 from entity_matching.search.agreement import Agreement
 from entity_matching.search.base import Searcher
 from entity_matching.search.candidates import FUSED, Candidates, Scores
+from entity_matching.search.dense import DenseSearcher, Encoder
 from entity_matching.search.identifiers import IdentifierSearcher
 from entity_matching.search.lexical import LexicalSearcher
 from entity_matching.search.words import WordSearcher
@@ -25,8 +26,8 @@ from entity_matching.search.words import WordSearcher
 logger = logging.getLogger(__name__)
 
 _KINDS: dict[str, type[Any]] = {kind.name: kind for kind in (LexicalSearcher, WordSearcher, IdentifierSearcher)}
-_BYTES_PER_PAIR = 64
-_BYTES_PER_QUERY = 4_000
+_BYTES_PER_PAIR = 150  # measured: what one batch holds per hit
+_BYTES_PER_BYTE = 60  # measured: and per byte of its records
 
 
 class CandidateIndex:
@@ -35,7 +36,7 @@ class CandidateIndex:
     The candidates are the union of what each searcher finds. Every pair is then scored by every
     searcher, also by those that did not find it, and the scores are fused::
 
-        fused = 1 - (1 - mean of the text cosines) * (1 - 0.9 * identifier score)
+        fused = 1 - (1 - weighted mean of the text cosines) * (1 - 0.9 * identifier score)
 
     with a small part given to agreement of the categories, which orders namesakes.
     """
@@ -80,16 +81,17 @@ class CandidateIndex:
         limit = self.settings.limit if limit is None else limit
         if limit < 1:
             raise SettingsError(f"The limit is {limit}; expected at least 1.", remedy="Correct it.")
-        batch = self._batch_rows()
+        batch = self._batch_rows(source)
         parts = [
             self._search_batch(source.slice(start, batch), start, limit) for start in range(0, source.num_rows, batch)
         ]
         return Candidates.concatenate(parts, self.names)
 
-    def _batch_rows(self) -> int:
-        per_row = _BYTES_PER_QUERY * len(self.searchers) + _BYTES_PER_PAIR * self.settings.depth * len(self.searchers)
-        allowed = max(self.settings.memory_mb * 1_000_000 // per_row, 1)
-        if allowed < self.settings.batch_rows:
+    def _batch_rows(self, source: pa.Table) -> int:
+        text = _BYTES_PER_BYTE * source.nbytes / max(source.num_rows, 1)
+        pairs = _BYTES_PER_PAIR * self.settings.depth * len(self.searchers)
+        allowed = max(int(self.settings.memory_mb * 1_000_000 / (text + pairs)), 1)
+        if allowed < min(self.settings.batch_rows, source.num_rows):
             logger.info(
                 "Searching %d records at a time, not %d, to keep within %d MB (setting 'memory_mb').",
                 allowed,
@@ -110,6 +112,8 @@ class CandidateIndex:
             for searcher, query in zip(self.searchers, queries, strict=True)
         }
         scores[FUSED] = fuse(scores, self.agreement.of(source, left, right))
+        # Rounded, so that a copy has exactly 1 and the order does not hang on the last bit of a sum.
+        scores = {name: np.round(values, _DECIMALS) for name, values in scores.items()}
         order = np.lexsort((right, -scores[FUSED], left))
         candidates = Candidates(left, right, scores).take(order).best(limit)
         return Candidates(candidates.source + np.int32(start), candidates.reference, candidates.scores)
@@ -120,7 +124,7 @@ class CandidateIndex:
 
     def _write(self, folder: Path) -> None:
         names = [searcher.name for searcher in self.searchers]
-        unknown = [name for name in names if name not in _KINDS]
+        unknown = [name for name in names if name not in (*_KINDS, DenseSearcher.name)]
         storage.write_meta(folder, {"searchers": names, "rows": self.rows, "settings": asdict(self.settings)})
         if unknown:
             raise ArtifactError(f"The searcher '{unknown[0]}' cannot be saved.", remedy="Leave it out.")
@@ -131,21 +135,29 @@ class CandidateIndex:
         self.agreement.save(folder / "agreement")
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, folder: str | Path, encode: Encoder | None = None) -> Self:
         """Read what :meth:`save` wrote.
 
+        :param encode: what a dense index was built with; by default MiniLM.
         :raises ArtifactError: if a file is missing, damaged or of a newer format.
         """
         folder = Path(folder)
         meta = storage.read_meta(folder, "searchers", "rows", "settings")
         try:
             settings = SearchSettings(**meta["settings"])
-            searchers = [_KINDS[name].load(folder / name) for name in meta["searchers"]]
+            searchers = [
+                DenseSearcher.load(folder / name, settings, encode)
+                if name == DenseSearcher.name
+                else _KINDS[name].load(folder / name, settings)
+                for name in meta["searchers"]
+            ]
         except (KeyError, TypeError, SettingsError) as error:
             raise storage.damaged(folder, str(error)) from error
         return cls(searchers, Agreement.load(folder / "agreement"), int(meta["rows"]), settings)
 
 
+_DECIMALS = 5
+_WEIGHTS = {LexicalSearcher.name: 3}  # any other text searcher counts 1
 _AGREEMENT_SHARE = 0.05
 _IDENTIFIER_SHARE = 0.9
 
@@ -156,8 +168,10 @@ def fuse(scores: dict[str, Scores], agreement: Scores | None) -> Scores:
     :param scores: per searcher the score of each pair, from 0 to 1.
     :param agreement: share of the categories that agree, from 0 to 1; ``None`` if there are none.
     """
-    texts = [values for name, values in scores.items() if name != IdentifierSearcher.name]
-    fused: Scores = np.mean(texts, axis=0, dtype=np.float32)
+    texts = {name: _WEIGHTS.get(name, 1) for name in scores if name != IdentifierSearcher.name}
+    fused: Scores = np.zeros(len(next(iter(scores.values()))), np.float32)
+    for name, weight in texts.items():
+        fused += scores[name] * np.float32(weight / sum(texts.values()))
     if agreement is not None:
         fused = fused * np.float32(1 - _AGREEMENT_SHARE) + agreement * np.float32(_AGREEMENT_SHARE)
     identifiers = scores.get(IdentifierSearcher.name)

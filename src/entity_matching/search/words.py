@@ -15,7 +15,7 @@ from entity_matching.schema import Schema
 from entity_matching.search import storage
 from entity_matching.search.base import Hits
 from entity_matching.search.candidates import Rows, Scores
-from entity_matching.search.fields import Source, groups, searched, strings
+from entity_matching.search.fields import Source, distinct, searched, strings
 from entity_matching.search.ngrams import Field, vocabulary, word_matrix
 from entity_matching.search.sparse import SparseIndex, weighted
 
@@ -39,14 +39,14 @@ class WordSearcher:
         :param reference: the normalised reference table.
         """
         sources = searched(schema)
-        members, starts, documents = groups(reference, sources)
-        words = vocabulary([field for source in sources for field in _fields(documents, source)])
-        index = SparseIndex.build(_counts(documents, sources, words), (members, starts), settings, "words")
+        grouping, documents = distinct(reference, sources)
+        words = vocabulary([field for source in sources for field in _fields(documents, source)], settings.threads)
+        index = SparseIndex.build(_counts(documents, sources, words, settings.threads), grouping, settings, "words")
         return cls(sources, words, index)
 
     def encode(self, table: pa.Table) -> sparse.csr_matrix:
         """Return the records' vectors, of length 1 (or 0 for an empty record), shape (records, words)."""
-        return weighted(_counts(table, self.sources, self.words), self.index.idf)
+        return weighted(_counts(table, self.sources, self.words, self.index.threads), self.index.idf)
 
     def search(self, queries: sparse.csr_matrix, limit: int) -> Hits:
         """Return the records with the highest cosine."""
@@ -58,24 +58,26 @@ class WordSearcher:
 
     def save(self, folder: Path) -> None:
         """Write the index into an existing, empty folder."""
-        storage.write_meta(folder, {"sources": self.sources, "threads": self.index.threads})
+        storage.write_meta(folder, {"sources": self.sources})
         storage.write_array(folder, "words", self.words)
         self.index.save(folder)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, settings: SearchSettings) -> Self:
         """Read what :meth:`save` wrote.
 
         :raises ArtifactError: if a file is missing, damaged or of a newer format.
         """
-        meta = storage.read_meta(folder, "sources", "threads")
+        meta = storage.read_meta(folder, "sources")
         words = storage.read_array(folder, "words")
-        return cls(Source.read(meta["sources"]), words, SparseIndex.load(folder, meta["threads"]))
+        return cls(Source.read(meta["sources"]), words, SparseIndex.load(folder, settings))
 
 
 def _fields(table: pa.Table, source: Source) -> list[Field]:
     return [Field(strings(table, column), weight) for column, weight in source.columns]
 
 
-def _counts(table: pa.Table, sources: tuple[Source, ...], words: npt.NDArray[np.uint64]) -> list[tuple[Any, float]]:
-    return [(word_matrix(_fields(table, source), words, _SPARE), source.weight) for source in sources]
+def _counts(
+    table: pa.Table, sources: tuple[Source, ...], words: npt.NDArray[np.uint64], threads: int
+) -> list[tuple[Any, float]]:
+    return [(word_matrix(_fields(table, source), words, _SPARE, threads), source.weight) for source in sources]

@@ -5,8 +5,9 @@ Every limit the project has is a field here, and is logged when it bites.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeGuard
 
 from entity_matching.errors import SettingsError
 
@@ -14,6 +15,18 @@ from entity_matching.errors import SettingsError
 def _check(condition: bool, name: str, value: object, expected: str) -> None:
     if not condition:
         raise SettingsError(f"The setting '{name}' is {value!r}; expected {expected}.", remedy="Correct the setting.")
+
+
+def _check_whole(settings: object, least: dict[str, int]) -> None:
+    """Check that settings are whole numbers of at least so much each."""
+    for name, bound in least.items():
+        value = getattr(settings, name)
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        _check(whole and value >= bound, name, value, f"a whole number of at least {bound}")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -39,8 +52,7 @@ class SearchSettings:
 
         :raises SettingsError: if one is not kept.
         """
-        for name in ("limit", "depth", "threads", "batch_rows", "memory_mb", "max_postings"):
-            _check(getattr(self, name) >= 1, name, getattr(self, name), "a number of at least 1")
+        _check_whole(self, dict.fromkeys((setting.name for setting in fields(self)), 1))
 
 
 @dataclass(frozen=True)
@@ -49,14 +61,18 @@ class ScorerSettings:
 
     ``trees``, ``leaves``, ``learning_rate``: as LightGBM has them. ``folds``: parts of the
     cross-validation that gives the scores calibration is learnt from. ``synthetic_records``: at most so
-    many reference records get noisy copies to learn from. ``threads``: of LightGBM and rapidfuzz.
+    many reference records get noisy copies to learn from. ``extra_weight``: how much a pair made by noise
+    counts beside a labelled one. ``rivals``: candidates of a record that are learnt from, the nearest ones.
+    ``threads``: of LightGBM and rapidfuzz.
     """
 
-    trees: int = 300
+    trees: int = 250
     leaves: int = 15
     learning_rate: float = 0.05
-    folds: int = 5
-    synthetic_records: int = 4_000
+    folds: int = 4
+    synthetic_records: int = 3_000
+    extra_weight: float = 0.3
+    rivals: int = 15
     threads: int = 2
 
     def __post_init__(self) -> None:
@@ -64,9 +80,10 @@ class ScorerSettings:
 
         :raises SettingsError: if one is not kept.
         """
-        for name, least in {"trees": 1, "leaves": 2, "folds": 2, "synthetic_records": 1, "threads": 1}.items():
-            _check(getattr(self, name) >= least, name, getattr(self, name), f"a number of at least {least}")
-        _check(0 < self.learning_rate <= 1, "learning_rate", self.learning_rate, "a number above 0, at most 1")
+        _check_whole(self, {"trees": 1, "leaves": 2, "folds": 2, "synthetic_records": 1, "rivals": 2, "threads": 1})
+        rate, weight = self.learning_rate, self.extra_weight
+        _check(_is_number(rate) and 0 < rate <= 1, "learning_rate", rate, "a number above 0, at most 1")
+        _check(_is_number(weight) and 0 <= weight < math.inf, "extra_weight", weight, "a number of at least 0")
 
 
 @dataclass(frozen=True)
@@ -88,18 +105,26 @@ class DecisionSettings:
         :raises SettingsError: if one is not kept.
         """
         for name in ("target_precision", "kept_share"):
-            _check(0 < getattr(self, name) <= 1, name, getattr(self, name), "a share above 0, at most 1")
-        _check(self.listed >= 1, "listed", self.listed, "a number of at least 1")
+            share = getattr(self, name)
+            _check(_is_number(share) and 0 < share <= 1, name, share, "a share above 0, at most 1")
+        _check_whole(self, {"listed": 1})
 
 
 @dataclass(frozen=True)
 class MatcherSettings:
-    """All settings of a matcher; they are saved with it."""
+    """All settings of a matcher; they are saved with it. ``seed``: of every draw at random, at least 0."""
 
     search: SearchSettings = field(default_factory=SearchSettings)
     scorer: ScorerSettings = field(default_factory=ScorerSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        :raises SettingsError: if one is not kept.
+        """
+        _check_whole(self, {"seed": 0})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, ready for JSON."""
@@ -107,16 +132,31 @@ class MatcherSettings:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> MatcherSettings:
-        """Read what :meth:`to_dict` gave.
+        """Read what :meth:`to_dict` gave; what is not there keeps its default.
 
         :raises SettingsError: if a setting is unknown or outside its range.
         """
-        try:
-            return cls(
-                search=SearchSettings(**data.get("search", {})),
-                scorer=ScorerSettings(**data.get("scorer", {})),
-                decision=DecisionSettings(**data.get("decision", {})),
-                seed=int(data.get("seed", 0)),
-            )
-        except TypeError as error:
-            raise SettingsError(f"Unknown setting: {error}.", remedy="Correct its name.") from error
+        groups = {"search": SearchSettings, "scorer": ScorerSettings, "decision": DecisionSettings}
+        _check_known(data, cls, "settings")
+        read: dict[str, Any] = {name: _read(group, data[name], name) for name, group in groups.items() if name in data}
+        return cls(**read, **{name: value for name, value in data.items() if name not in groups})
+
+
+def _read(group: type[Any], data: object, name: str) -> Any:
+    _check_known(data, group, name)
+    return group(**data)  # type: ignore[arg-type]
+
+
+def _check_known(data: object, group: type[Any], name: str) -> None:
+    """Check that ``data`` holds settings of ``group`` and nothing else."""
+    if not isinstance(data, dict):
+        raise SettingsError(
+            f"'{name}' is {data!r}; expected settings by their names.", remedy="Correct it, or leave it out."
+        )
+    known = [setting.name for setting in fields(group)]
+    unknown = next((setting for setting in data if setting not in known), None)
+    if unknown is not None:
+        raise SettingsError(
+            f"There is no setting '{unknown}' in '{name}'. Settings there are: {', '.join(known)}.",
+            remedy="Correct its name, or remove it.",
+        )

@@ -17,6 +17,7 @@ An attribute is read from the column of its own name, unless ``column`` (both ta
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -165,6 +166,12 @@ class Schema(BaseModel):
             other = attribute.exchange
             if other is not None and other not in names:
                 raise ValueError(f"'{attribute.name}' names the exchange attribute '{other}', which is not defined")
+            country = attribute.country
+            if country is not None and country not in names and not _COUNTRY_CODE.fullmatch(country):
+                raise ValueError(
+                    f"'{attribute.name}' names the country '{country}', which is neither an attribute that is defined "
+                    "nor a code of two letters such as DE"
+                )
         return self
 
     @classmethod
@@ -175,13 +182,15 @@ class Schema(BaseModel):
         :raises SchemaError: naming the key that is wrong and what would be right.
         """
         try:
-            data = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            data = _read_yaml(text)
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that the calendar does not have
             raise SchemaError(f"{origin} is not valid YAML: {error}", remedy="Correct the line it names.") from error
+        except RecursionError as error:
+            raise SchemaError(f"{origin} is nested too deeply for a schema.", remedy=_EXAMPLE) from error
         if not isinstance(data, dict):
             raise SchemaError(
                 f"{origin}: expected the keys 'entity', 'key' and 'attributes', found {type(data).__name__}.",
-                remedy="docs/model.md shows a schema to start from.",
+                remedy=_EXAMPLE,
             )
         try:
             return cls.model_validate(data)
@@ -199,8 +208,13 @@ class Schema(BaseModel):
             text = path.read_text(encoding="utf-8-sig")
         except FileNotFoundError as error:
             raise SchemaError(f"There is no schema file {path}.", remedy="Check the path.") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise SchemaError(f"The schema file {path} cannot be read: {error}.", remedy="Save it as UTF-8.") from error
+        except UnicodeDecodeError as error:
+            raise SchemaError(f"The schema file {path} is not UTF-8: {error}.", remedy="Save it as UTF-8.") from error
+        except OSError as error:
+            raise SchemaError(
+                f"The schema file {path} cannot be read: {error.strerror or error}.",
+                remedy="Check that it is a file you may read.",
+            ) from error
         return cls.from_yaml(text, origin=str(path))
 
     def to_yaml(self) -> str:
@@ -232,19 +246,49 @@ class Schema(BaseModel):
         """
         here, there = list(columns), set(other)
         other_side = Side.REFERENCE if side is Side.SOURCE else Side.SOURCE
-        key = self.key.on(side)
-        missing = [key] if key is not None and key not in here else []
+        missing = []
         for attribute in self.attributes:
             column = attribute.column_on(side)
             explicit = attribute.source_column if side is Side.SOURCE else attribute.reference_column
             if column not in here and (explicit or attribute.column_on(other_side) not in there):
                 missing.append(column)
+        key = self.key.on(side)
+        remedy = f"Correct the schema, or say where it is with '{side}_column'."
+        if key is not None and key not in here:
+            missing, remedy = [key], f"Correct 'key' in the schema: key: {{{side}: <column>}}."
         if missing:
             raise SchemaError(
                 f"{table}: the schema names the column '{missing[0]}', which the {side} table does not have. "
-                f"Its columns are: {', '.join(here)}.",
-                remedy=f"Correct the schema, or say where it is with '{side}_column'.",
+                f"Its columns are: {', '.join(here) or 'none'}.",
+                remedy=remedy,
             )
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which no key stands twice in one place: of two, YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return a mapping.
+
+        :raises yaml.YAMLError: naming the key that stands twice and its line.
+        """
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen and key.value != "<<":
+                    raise yaml.MarkedYAMLError(
+                        problem=f"the key '{key.value}' is there twice", problem_mark=key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(text: str) -> Any:
+    loader = _UniqueKeys(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def _explain(error: ValidationError, data: dict[str, Any]) -> str:
@@ -253,7 +297,8 @@ def _explain(error: ValidationError, data: dict[str, Any]) -> str:
     if len(parts) > 1 and parts[0] == "attributes" and parts[1].isdigit() and isinstance(data.get("attributes"), dict):
         parts[1] = str(list(data["attributes"])[int(parts[1])])
     where = ".".join(parts) or "the schema"
-    return f"{where}: {first['msg'].removeprefix('Value error, ')}."
+    message = _IN_WORDS.get(first["type"]) or first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}."
 
 
 def _remedy(error: ValidationError) -> str:
@@ -264,4 +309,21 @@ def _remedy(error: ValidationError) -> str:
         return "Add this key."
     if first["type"] == "enum":
         return f"Kinds are: {', '.join(Kind)}."
+    if first["type"] == "string_type":
+        return 'Put the value (or the attribute\'s name) in quotes, as in "no" or "2020".'
     return "Correct this key; docs/model.md lists what each may hold."
+
+
+_EXAMPLE = "docs/model.md shows a schema to start from."
+_COUNTRY_CODE = re.compile(r"[A-Za-z]{2}")
+# What pydantic says of these speaks of Python.
+_IN_WORDS = {
+    "missing": "this key is required",
+    "extra_forbidden": "there is no such key",
+    "string_type": "expected text, found something else",
+    "string_too_short": "expected at least one character",
+    "too_short": "expected at least one attribute",
+    "tuple_type": "expected attributes by their names, each with its kind",
+    "model_type": "expected keys with values, such as {kind: name} for an attribute",
+    "model_attributes_type": "expected keys with values, such as {kind: name} for an attribute",
+}

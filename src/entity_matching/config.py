@@ -41,11 +41,11 @@ class SearchSettings:
     """
 
     limit: int = 30
-    depth: int = 50
+    depth: int = 100
     threads: int = 2
     batch_rows: int = 20_000
     memory_mb: int = 2_000
-    max_postings: int = 20_000
+    max_postings: int = 10_000
 
     def __post_init__(self) -> None:
         """Check the ranges.

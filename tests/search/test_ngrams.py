@@ -90,5 +90,8 @@ def test_words_share_beginnings_and_joined_neighbours() -> None:
 
 def test_unknown_words_fall_behind_the_vocabulary() -> None:
     words = vocabulary([field(["alpha"])])
-    matrix = word_matrix([field(["alpha omega"])], words, 16)
-    assert (matrix.indices >= len(words)).sum() == (matrix.indices < len(words)).sum() + 1  # omega and the joined pair
+    known, mixed, unknown = word_matrix([field(["alpha", "alpha omega", "omega"])], words, 1 << 16)
+    assert known.indices.max() < len(words)
+    assert unknown.indices.min() >= len(words)
+    assert set(unknown.indices) & set(mixed.indices)
+    assert len(set(known.indices) & set(mixed.indices)) == 3  # the word and its two beginnings

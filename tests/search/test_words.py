@@ -19,3 +19,14 @@ def test_a_rare_word_counts_more_than_common_ones(companies: Callable[..., pa.Ta
 def test_the_order_of_the_words_hardly_matters(companies: Callable[..., pa.Table], schema: Schema) -> None:
     searcher = WordSearcher.build(companies("bank of tokyo ag", "tokyo gas ag"), schema, SearchSettings())
     assert searcher.search(searcher.encode(companies("tokyo bank of ag")), 1).reference.tolist() == [0]
+
+
+def test_a_record_of_nothing_but_common_words_is_found_by_its_copy(
+    companies: Callable[..., pa.Table], schema: Schema
+) -> None:
+    names = [f"{letter * 5} bank trust ag" for letter in "abcdefgh"] + [
+        f"{letter * 5} trust bank ag" for letter in "abcd"
+    ]
+    table = companies("bank ag", "trust ag", "bank trust ag", *names)
+    searcher = WordSearcher.build(table, schema, SearchSettings(max_postings=2))
+    assert searcher.search(searcher.encode(table), 1).reference.tolist() == list(range(table.num_rows))

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import sparse
 
+from entity_matching.search.candidates import rank_in_group
 from entity_matching.search.parallel import ordered_map
 
 SIZES = (2, 3, 4)
@@ -221,8 +222,14 @@ def _word_hashes(buffer: npt.NDArray[np.uint8], bounds: _Ints) -> tuple[npt.NDAr
     values = numbers[buffer[inside]] * powers[place]
     hashes = np.add.reduceat(values, begins)
     neighbours = row[1:] == row[:-1]
-    found = [hashes, (hashes[:-1] + hashes[1:] * powers[lengths[:-1] - 1])[neighbours]]
-    rows = [row, row[1:][neighbours]]
+    first = np.flatnonzero(_changes(row))
+    turned = hashes * (2 * rank_in_group(row).astype(np.uint64) + np.uint64(3))  # the order of the words counts
+    found = [
+        hashes,
+        (hashes[:-1] + hashes[1:] * powers[lengths[:-1] - 1])[neighbours],
+        np.add.reduceat(turned, first) + numbers[0],
+    ]
+    rows = [row, row[1:][neighbours], row[first]]
     for size in PREFIXES:
         values[place >= size] = 0
         found.append(np.add.reduceat(values, begins) + numbers[size])

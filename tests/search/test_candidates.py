@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from entity_matching.search import Candidates
-from entity_matching.search.candidates import rank_in_group
+from entity_matching.search.candidates import distinct_sorted, rank_in_group, ranking
 
 
 def pairs() -> Candidates:
@@ -34,3 +36,20 @@ def test_joining_nothing_gives_empty_scores() -> None:
     nothing = Candidates.concatenate([], ["lexical", "search"])
     assert len(nothing) == 0
     assert nothing.scores["lexical"].dtype == np.float32
+
+
+scored = st.tuples(st.integers(0, 3), st.integers(0, 9), st.sampled_from([0.0, 1e-7, 0.25, 0.5, 0.99999, 1.0]))
+
+
+@given(st.lists(scored, max_size=30))
+def test_ranking_is_by_source_then_best_score_then_reference(rows: list[tuple[int, int, float]]) -> None:
+    source, reference, score = np.array(rows, float).reshape(-1, 3).T
+    order = ranking(source.astype(np.int32), reference.astype(np.int32), score.astype(np.float32))
+    ranked = [(rows[at][0], -rows[at][2], rows[at][1]) for at in order.tolist()]
+    assert sorted(order.tolist()) == list(range(len(rows)))
+    assert ranked == sorted(ranked)
+
+
+@given(st.lists(st.integers(-5, 5)))
+def test_distinct_values_ascend(values: list[int]) -> None:
+    assert distinct_sorted(np.array(values, np.int64)).tolist() == sorted(set(values))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from entity_matching.config import SearchSettings
-from entity_matching.search.candidates import Rows, Scores, rank_in_group
+from entity_matching.search.candidates import Rows, Scores, rank_in_group, ranking
 
 
 class Hits(NamedTuple):
@@ -79,7 +79,7 @@ def ordered(source: Rows, reference: Rows, score: Scores, limit: int) -> Hits:
 
     :param limit: hits kept per source row.
     """
-    order = np.lexsort((reference, -score, source))
+    order = ranking(source, reference, score)
     source, reference, score = source[order], reference[order], score[order]
     kept = rank_in_group(source) < limit
     return Hits(source[kept], reference[kept], score[kept])

@@ -16,8 +16,9 @@ from entity_matching.schema import Schema
 from entity_matching.search import storage
 from entity_matching.search.base import Hits
 from entity_matching.search.candidates import Rows, Scores
+from entity_matching.search.counting import Field
 from entity_matching.search.fields import Source, distinct, searched, strings
-from entity_matching.search.ngrams import Field, gram_matrix
+from entity_matching.search.ngrams import gram_matrix
 from entity_matching.search.sparse import SparseIndex, weighted
 
 

@@ -17,7 +17,7 @@ from entity_matching.schema import Schema
 from entity_matching.search import storage
 from entity_matching.search.agreement import Agreement
 from entity_matching.search.base import Searcher
-from entity_matching.search.candidates import FUSED, Candidates, Scores
+from entity_matching.search.candidates import FUSED, Candidates, Scores, distinct_sorted, ranking
 from entity_matching.search.dense import DenseSearcher, Encoder
 from entity_matching.search.identifiers import IdentifierSearcher
 from entity_matching.search.lexical import LexicalSearcher
@@ -105,7 +105,7 @@ class CandidateIndex:
         depth = max(self.settings.depth, limit)
         hits = [searcher.search(query, depth) for searcher, query in zip(self.searchers, queries, strict=True)]
         keys = np.concatenate([hit.source.astype(np.int64) * self.rows + hit.reference for hit in hits])
-        rows, columns = np.divmod(np.unique(keys), max(self.rows, 1))
+        rows, columns = np.divmod(distinct_sorted(keys), max(self.rows, 1))
         left, right = rows.astype(np.int32), columns.astype(np.int32)
         scores = {
             searcher.name: searcher.similarity(query, left, right)
@@ -114,7 +114,7 @@ class CandidateIndex:
         scores[FUSED] = fuse(scores, self.agreement.of(source, left, right))
         # Rounded, so that a copy has exactly 1 and the order does not hang on the last bit of a sum.
         scores = {name: np.round(values, _DECIMALS) for name, values in scores.items()}
-        order = np.lexsort((right, -scores[FUSED], left))
+        order = ranking(left, right, scores[FUSED])
         candidates = Candidates(left, right, scores).take(order).best(limit)
         return Candidates(candidates.source + np.int32(start), candidates.reference, candidates.scores)
 

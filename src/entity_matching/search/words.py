@@ -15,9 +15,10 @@ from entity_matching.schema import Schema
 from entity_matching.search import storage
 from entity_matching.search.base import Hits
 from entity_matching.search.candidates import Rows, Scores
+from entity_matching.search.counting import Field
 from entity_matching.search.fields import Source, distinct, searched, strings
-from entity_matching.search.ngrams import Field, vocabulary, word_matrix
 from entity_matching.search.sparse import SparseIndex, weighted
+from entity_matching.search.tokens import vocabulary, word_matrix
 
 _SPARE = 1 << 16  # columns for words the reference does not have, so that they lengthen the query's vector
 

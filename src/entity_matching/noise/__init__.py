@@ -1,0 +1,7 @@
+"""Synthetic source records made from the reference, by noise that the domain is known for."""
+
+from entity_matching.noise.agreement import disagreement
+from entity_matching.noise.profile import ColumnProfile, profile_source
+from entity_matching.noise.records import exact_records, noisy_records
+
+__all__ = ["ColumnProfile", "disagreement", "exact_records", "noisy_records", "profile_source"]

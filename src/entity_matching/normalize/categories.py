@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import gettext
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 import pycountry
 import yaml
 
 from entity_matching.normalize.text import normalize_words
 
-_LONGEST_COUNTRY = 200
+_NAMES = ("name", "official_name", "common_name")
+_FEDERATIONS = frozenset("AE AT AU BR CA CH DE IN MX US".split())
+"""Countries whose states people write in place of the country; elsewhere provinces are called "Delta" or "Norte"."""
+_STATES = frozenset({"State", "Province", "Land", "Canton", "Territory", "Union territory", "Emirate"})
+_SHORTEST_NAME = 4
+"""Letters of the shortest name looked for among translations and states; shorter ones are codes elsewhere."""
 
 
 def _variants(what: str) -> dict[str, str]:
@@ -23,7 +31,7 @@ def _countries() -> dict[str, str]:
     names: dict[str, str] = {}
     for country in pycountry.countries:
         code = country.alpha_2
-        for field in ("name", "official_name", "common_name", "alpha_2", "alpha_3"):
+        for field in (*_NAMES, "alpha_2", "alpha_3"):
             value = getattr(country, field, None)
             if value:
                 names.setdefault(normalize_words(value), code)
@@ -39,26 +47,55 @@ def _currencies() -> dict[str, str]:
     return names | _variants("currencies")
 
 
+@cache
+def _further_countries() -> dict[str, str]:
+    """Return the names of countries in other languages, and those of federal states, with the country's code.
+
+    A name that means two countries is left out; a country's name goes before a state's.
+    """
+    states = (
+        (state.name, state.country_code)
+        for state in pycountry.subdivisions
+        if state.country_code in _FEDERATIONS and state.type in _STATES
+    )
+    return _unique(states) | _unique(_translations())
+
+
+def _unique(names: Iterable[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, code in names:
+        words = normalize_words(name)
+        if len(words) >= _SHORTEST_NAME and found.setdefault(words, code) != code:
+            found[words] = ""
+    return {words: code for words, code in found.items() if code}
+
+
+def _translations() -> Iterator[tuple[str, str]]:
+    folder = Path(pycountry.LOCALES_DIR)
+    for language in sorted(path.name for path in folder.iterdir()):
+        try:
+            translation = gettext.translation("iso3166-1", folder, [language])
+        except OSError:  # a language that translates other lists alone
+            continue
+        for country in pycountry.countries:
+            for field in _NAMES:
+                name = getattr(country, field, None)
+                if name:
+                    yield translation.gettext(name), country.alpha_2
+
+
 def normalize_country(value: str) -> str:
-    """Return the ISO 3166 alpha-2 code of a country's name or code; its plain words if it is none."""
+    """Return the ISO 3166 alpha-2 code of a country's name or code; its plain words if it is none.
+
+    The name may be in any of the languages that ISO's names are translated to, or that of a federal state.
+    """
     words = normalize_words(value)
-    code = _countries().get(words)
-    if code is None and words.startswith("the "):
-        code = _countries().get(words[4:])
-    if code is None and words:
-        code = _territory(value) or _territory(words)
-    return code or words
-
-
-def _territory(value: str) -> str | None:
-    """Return the country of a name in another language, or of one of a country's parts."""
-    if len(value) > _LONGEST_COUNTRY:
-        return None
-    from rigour.territories import lookup_territory  # noqa: PLC0415 - a large table, seldom needed
-
-    territory = lookup_territory(value)
-    code = "" if territory is None else territory.code.partition("-")[0]
-    return code.upper() if len(code) == 2 else None
+    bare = words.removeprefix("the ").removesuffix(" the")
+    for names in (_countries, _further_countries):
+        code = names().get(words) or names().get(bare)
+        if code:
+            return code
+    return words
 
 
 def normalize_currency(value: str) -> str:

@@ -119,14 +119,13 @@ class SparseIndex:
         Equal scores are in the order of the rows. If the limit cuts through records that are not the same
         but have the very same score, which of them are kept depends on the index alone.
         """
-        if not self._blocks or queries.shape[0] == 0:
-            return Hits.none()
         depth = min(limit, self.grouping.documents)
-        tops = [
-            sp_matmul_topn(queries, block, top_n=depth, threshold=0.0, sort=True, n_threads=self.threads)
-            for block in self._blocks
-        ]
-        top = tops[0] if len(tops) == 1 else zip_sp_matmul_topn(depth, tops)
+        top: sparse.csr_matrix | None = None
+        for block in self._blocks if queries.shape[0] else ():
+            new = sp_matmul_topn(queries, block, top_n=depth, threshold=0.0, sort=True, n_threads=self.threads)
+            top = new if top is None else zip_sp_matmul_topn(depth, [top, new])
+        if top is None:
+            return Hits.none()
         source = np.repeat(np.arange(top.shape[0], dtype=np.int32), np.diff(top.indptr))
         hits = ordered(source, top.indices.astype(np.int32), np.minimum(top.data.astype(np.float32), 1), depth)
         return self.grouping.expand(*hits, limit)

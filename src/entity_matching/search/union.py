@@ -26,7 +26,7 @@ from entity_matching.search.words import WordSearcher
 logger = logging.getLogger(__name__)
 
 _KINDS: dict[str, type[Any]] = {kind.name: kind for kind in (LexicalSearcher, WordSearcher, IdentifierSearcher)}
-_BYTES_PER_PAIR = 150  # measured: what one batch holds per hit
+_BYTES_PER_PAIR = 100  # measured: what one batch holds per hit
 _BYTES_PER_BYTE = 60  # measured: and per byte of its records
 
 

@@ -63,7 +63,7 @@ class ScorerSettings:
     cross-validation that gives the scores calibration is learnt from. ``synthetic_records``: at most so
     many reference records get noisy copies to learn from. ``extra_weight``: how much a pair made by noise
     counts beside a labelled one. ``rivals``: candidates of a record that are learnt from, the nearest ones.
-    ``threads``: of LightGBM and rapidfuzz.
+    ``monotone``: whether a closer pair may never score lower. ``threads``: of LightGBM and rapidfuzz.
     """
 
     trees: int = 250
@@ -73,6 +73,7 @@ class ScorerSettings:
     synthetic_records: int = 3_000
     extra_weight: float = 0.3
     rivals: int = 15
+    monotone: bool = True
     threads: int = 2
 
     def __post_init__(self) -> None:
@@ -81,6 +82,7 @@ class ScorerSettings:
         :raises SettingsError: if one is not kept.
         """
         _check_whole(self, {"trees": 1, "leaves": 2, "folds": 2, "synthetic_records": 1, "rivals": 2, "threads": 1})
+        _check(isinstance(self.monotone, bool), "monotone", self.monotone, "true or false")
         rate, weight = self.learning_rate, self.extra_weight
         _check(_is_number(rate) and 0 < rate <= 1, "learning_rate", rate, "a number above 0, at most 1")
         _check(_is_number(weight) and 0 <= weight < math.inf, "extra_weight", weight, "a number of at least 0")

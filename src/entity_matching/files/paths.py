@@ -93,6 +93,20 @@ def check_target(path: Path) -> None:
     """
     if path.is_dir():
         raise OutputError(f"{path} is a folder; expected a file to write.", remedy=f"For instance {path / 'out.csv'}.")
+    _check_parent(path)
+
+
+def check_folder(path: Path) -> None:
+    """Check that a folder is at ``path``, or can be made there.
+
+    :raises OutputError: if a file is there, or the folder it should be in is missing or not writable.
+    """
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path} is a file; expected a folder to write.", remedy="Name another folder.")
+    _check_parent(path)
+
+
+def _check_parent(path: Path) -> None:
     folder = path.resolve().parent
     if not folder.is_dir():
         raise OutputError(

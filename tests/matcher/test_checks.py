@@ -7,8 +7,7 @@ import pyarrow as pa
 import pytest
 
 from entity_matching.errors import EntityMatchingError, InputError, SchemaError
-from entity_matching.files import check_tables
-from entity_matching.files.checks import Given
+from entity_matching.matcher.checks import Given, check_tables
 from entity_matching.schema import Schema
 
 NAMES = Schema.from_yaml("{key: {source: sid, reference: rid}, attributes: {name: name}}")

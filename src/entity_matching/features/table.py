@@ -1,0 +1,161 @@
+"""All features of pairs of records, by the schema."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from entity_matching.features.block import Block, Values
+from entity_matching.features.context import context_features
+from entity_matching.features.marks import mark_features
+from entity_matching.features.pairs import Pairs, TextLimits
+from entity_matching.features.profiles import profile_features
+from entity_matching.features.texts import compare_texts, text_features
+from entity_matching.features.values import (
+    category_features,
+    date_features,
+    form_features,
+    identifier_features,
+    number_features,
+)
+from entity_matching.features.weights import WordWeights, combine
+from entity_matching.records import part
+from entity_matching.schema import Attribute, Kind, Schema
+
+log = logging.getLogger(__name__)
+
+WHOLE = "record"
+"""Label of the features that compare all words of a record, whichever attribute they stand in."""
+
+
+@dataclass(frozen=True)
+class FeatureSpace:
+    """What features need to know beyond the pair: the schema and the word weights of the reference.
+
+    ``weights``: per name or text attribute, and under :data:`WHOLE` for the whole record.
+    """
+
+    schema: Schema
+    weights: Mapping[str, WordWeights]
+    limits: TextLimits
+
+    @classmethod
+    def fit(cls, references: pa.Table, schema: Schema, limits: TextLimits) -> FeatureSpace:
+        """Learn the word weights from the normalised reference."""
+        weights = {
+            attribute.name: WordWeights.fit(references[column])
+            for attribute in schema.attributes
+            if (column := words_column(attribute)) in references.column_names
+        }
+        weights[WHOLE] = WordWeights.fit(whole_record(references, schema))
+        return cls(schema, weights, limits)
+
+    def compute(self, pairs: Pairs, scores: Mapping[str, Values] | None = None) -> Block:
+        """Compute all features of pairs.
+
+        :param scores: search scores per pair, 0 to 1, higher is closer; with them come the features of
+            rank and margin among a source record's candidates.
+        """
+        starts = pairs.group_starts()
+        pairs = pairs.compact()
+        block = Block(len(pairs))
+        for attribute in self.schema.attributes:
+            block.extend(self._attribute(pairs, attribute))
+        if len(whole_columns(self.schema)) > 1 or self.schema.of_kind(Kind.TEXT):
+            block.extend(self._whole(pairs))
+        for name, values in (scores or {}).items():
+            block.add(f"search.{name}", values, 1, f"score of the {name} search")
+        if scores:
+            block.extend(context_features(starts, scores["search"], "search"))
+            block.extend(_attribute_context(block, starts, self.schema))
+        return block
+
+    def _attribute(self, pairs: Pairs, attribute: Attribute) -> Block:
+        """Compare one attribute; an attribute that a table lacks gives no features."""
+        kind, name = attribute.kind, attribute.name
+        column = words_column(attribute) if kind in (Kind.NAME, Kind.TEXT) else part(name, "value")
+        if column not in pairs.sources.column_names or column not in pairs.references.column_names:
+            return Block(len(pairs))
+        if kind in (Kind.NAME, Kind.TEXT):
+            self._note_long(pairs, column, name)
+            block = text_features(pairs, column, name, self._weights(name), self.limits)
+            if kind is Kind.NAME:
+                block.extend(form_features(pairs, part(name, "form"), part(name, "suffix"), name))
+            return block
+        if kind is Kind.IDENTIFIER:
+            return identifier_features(pairs, column, name, self.limits)
+        if kind is Kind.CATEGORY:
+            return category_features(pairs, column, name, self.limits)
+        return number_features(pairs, column, name) if kind is Kind.NUMBER else date_features(pairs, column, name)
+
+    def _whole(self, pairs: Pairs) -> Block:
+        sources = whole_record(pairs.sources, self.schema)
+        references = whole_record(pairs.references, self.schema)
+        block = compare_texts(sources, references, pairs, WHOLE, self._weights(WHOLE), self.limits)
+        if self.schema.of_kind(Kind.TEXT):  # what they bring to names alone is not worth their time
+            block.extend(mark_features(sources, references, pairs, WHOLE))
+            block.extend(profile_features(sources, references, pairs, WHOLE, self._weights(WHOLE)))
+        return block
+
+    def _weights(self, name: str) -> WordWeights:
+        return self.weights.get(name) or WordWeights(pa.array([], type=pa.string()), np.zeros(0, dtype=np.int64), 1)
+
+    def _note_long(self, pairs: Pairs, column: str, name: str) -> None:
+        for table in (pairs.sources, pairs.references):
+            longest = pc.max(pc.utf8_length(table[column])).as_py() or 0
+            if longest > self.limits.characters:
+                log.info(
+                    "'%s': the longest value has %d characters; its first %d are compared letter by letter",
+                    name,
+                    longest,
+                    self.limits.characters,
+                )
+
+
+def words_column(attribute: Attribute) -> str:
+    """Return the column of the normalised table whose words are compared."""
+    return part(attribute.name, "core" if attribute.kind is Kind.NAME else "text")
+
+
+def whole_columns(schema: Schema) -> list[str]:
+    """Return the columns whose words make up the whole record, in the schema's order.
+
+    Identifiers of the two tables' own are among them (a model number may stand in the other's title), those
+    of registers are not. Numbers are taken as written.
+    """
+    columns = []
+    for attribute in schema.attributes:
+        if attribute.kind in (Kind.NAME, Kind.TEXT):
+            columns.append(words_column(attribute))
+        elif attribute.kind is Kind.CATEGORY or attribute.type == "own":
+            columns.append(part(attribute.name, "value"))
+        elif attribute.kind is Kind.NUMBER:
+            columns.append(part(attribute.name, "raw"))
+    return columns
+
+
+def whole_record(table: pa.Table, schema: Schema) -> pa.Array:
+    """Join the words of all attributes of each record, in the schema's order."""
+    columns = [
+        combine(table[column].cast(pa.string())) for column in whole_columns(schema) if column in table.column_names
+    ]
+    if not columns:
+        return pa.array([""] * table.num_rows, type=pa.string())
+    joined = pc.binary_join_element_wise(*columns, " ", null_handling="replace", null_replacement="")
+    return pc.utf8_trim(pc.replace_substring_regex(pc.ascii_lower(joined), r"[^a-z0-9.]+", " "), " ")
+
+
+def _attribute_context(block: Block, starts: np.ndarray[tuple[int], np.dtype[np.int64]], schema: Schema) -> Block:
+    """Rank and margin of each name among the record's candidates."""
+    found = Block(block.rows)
+    for attribute in schema.of_kind(Kind.NAME):
+        for measure in ("ratio", "covered_source"):
+            label = f"{attribute.name}.{measure}"
+            if any(feature.name == label for feature in block.features):
+                found.extend(context_features(starts, block.column(label), label))
+    return found

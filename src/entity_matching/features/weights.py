@@ -1,0 +1,75 @@
+"""How much a word tells: inverse document frequency over the reference.
+
+``idf(w) = ln((1 + n) / (1 + df(w))) / ln(1 + n)``, the smoothed form of Sparck Jones (1972) scaled to
+0..1: about 0 for a word that every record has, 1 for one that none has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class WordWeights:
+    """Document frequencies of the words of one attribute; ``documents`` is the number of records."""
+
+    words: pa.Array
+    counts: NDArray[np.int64]
+    documents: int
+
+    @classmethod
+    def fit(cls, texts: pa.Array | pa.ChunkedArray) -> WordWeights:
+        """Count in how many texts each word stands.
+
+        :param texts: normalised strings, words separated by single spaces.
+        """
+        texts = combine(texts)
+        lists = split_words(texts)
+        words = pc.list_flatten(lists)
+        rows = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False).astype(np.int64)
+        encoded = words.dictionary_encode()
+        codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        size = len(encoded.dictionary)
+        once = np.unique(rows * max(size, 1) + codes)
+        counts = np.bincount(once % max(size, 1), minlength=size).astype(np.int64)
+        return cls(encoded.dictionary.cast(pa.string()), counts, len(texts))
+
+    def lookup(self, words: pa.Array) -> NDArray[np.float32]:
+        """Return the weight of each word, 0 to 1, higher is rarer; 1 for a word never seen."""
+        if len(self.words) == 0:
+            return np.ones(len(words), dtype=np.float32)
+        at = pc.index_in(words, value_set=self.words)
+        known = at.is_valid().to_numpy(zero_copy_only=False)
+        counts = np.zeros(len(words), dtype=np.int64)
+        counts[known] = self.counts[at.drop_null().to_numpy(zero_copy_only=False)]
+        scale = np.log1p(max(self.documents, 1))
+        return ((scale - np.log1p(counts)) / scale).clip(0.0, 1.0).astype(np.float32)
+
+    def to_table(self) -> pa.Table:
+        """Return the counts as a table (word, count), to be saved."""
+        return pa.table({"word": self.words, "count": pa.array(self.counts)})
+
+    @classmethod
+    def from_table(cls, table: pa.Table, documents: int) -> WordWeights:
+        """Read what :meth:`to_table` gave."""
+        return cls(combine(table["word"]), table["count"].to_numpy().astype(np.int64), documents)
+
+
+def combine(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return a plain array, whatever the chunks."""
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def split_words(texts: pa.Array) -> pa.ListArray:
+    """Split normalised texts at spaces; an empty text has no words."""
+    lists = pc.split_pattern(pc.fill_null(texts, ""), " ")
+    empty = pc.equal(pc.fill_null(texts, ""), "")
+    if pc.any(empty).as_py():
+        none = pa.scalar([], type=lists.type)
+        lists = pc.if_else(empty, none, lists)
+    return combine(lists)

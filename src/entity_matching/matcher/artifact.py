@@ -1,0 +1,132 @@
+"""The saved model: a folder of text, JSON and Arrow files; no pickles.
+
+=================== ===================================================================================
+file                what it holds
+=================== ===================================================================================
+``model.json``      format, versions, settings, calibration, provenance, digest of each other file
+``schema.yml``      the schema
+``scorer.txt``      the trees, in LightGBM's text format
+``outcomes.arrow``  held-out outcomes, from which thresholds are derived
+``words-N.arrow``   word counts of the N-th attribute of ``model.json``'s ``words``
+=================== ===================================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from entity_matching.config import MatcherSettings
+from entity_matching.errors import ArtifactError, SchemaError, SettingsError
+from entity_matching.features import FeatureSpace, TextLimits
+from entity_matching.features.weights import WordWeights
+from entity_matching.matcher.calibrate import Calibration
+from entity_matching.matcher.model import Model
+from entity_matching.matcher.outcomes import Outcomes
+from entity_matching.matcher.scorer import PairScorer
+from entity_matching.schema import Schema
+from entity_matching.search.storage import read_table, replace_folder, write_table
+from entity_matching.version import __version__
+
+FORMAT = 1
+"""Version of the layout; a model with a higher one was written by a newer release."""
+MANIFEST = "model.json"
+_LIBRARIES = ("lightgbm", "numpy", "pyarrow", "rapidfuzz", "sparse-dot-topn", "anyascii", "python-stdnum")
+
+
+def is_model(folder: str | Path) -> bool:
+    """Say whether a folder holds a saved model, whole or not."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+def save_model(model: Model, folder: Path) -> None:
+    """Write a model into a folder, whole or not at all; an older model there is replaced."""
+    replace_folder(folder, lambda new: _write(model, new))
+
+
+def _write(model: Model, folder: Path) -> None:
+    (folder / "schema.yml").write_text(model.space.schema.to_yaml(), encoding="utf-8")
+    (folder / "scorer.txt").write_text(model.scorer.to_text(), encoding="utf-8")
+    write_table(folder, "outcomes", model.outcomes.to_table())
+    for number, weights in enumerate(model.space.weights.values()):
+        write_table(folder, f"words-{number}", weights.to_table())
+    manifest = {
+        "format": FORMAT,
+        "version": __version__,
+        "python": platform.python_version(),
+        "libraries": {name: metadata.version(name) for name in _LIBRARIES},
+        "settings": model.settings.to_dict(),
+        "limits": asdict(model.space.limits),
+        "calibration": asdict(model.calibration),
+        "exact": dict(model.exact),
+        "features": list(model.scorer.features),
+        "words": {name: weights.documents for name, weights in model.space.weights.items()},
+        "provenance": dict(model.provenance),
+        "sha256": {path.name: _digest(path) for path in sorted(folder.iterdir())},
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def load_model(folder: Path) -> Model:
+    """Read a model.
+
+    :raises ArtifactError: if there is none, a file is missing or changed, or the format is newer.
+    """
+    manifest = _manifest(folder)
+    for name, digest in manifest["sha256"].items():
+        path = folder / name
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing.", remedy="Restore the model from a copy, or train it again.")
+        if _digest(path) != digest:
+            raise ArtifactError(
+                f"{path} is not as it was written.", remedy="Restore the model from a copy, or train it again."
+            )
+    try:
+        settings = MatcherSettings.from_dict(manifest["settings"])
+        schema = Schema.load(folder / "schema.yml")
+        weights = {
+            name: WordWeights.from_table(read_table(folder, f"words-{number}"), documents)
+            for number, (name, documents) in enumerate(manifest["words"].items())
+        }
+        trees = (folder / "scorer.txt").read_text(encoding="utf-8")
+        return Model(
+            space=FeatureSpace(schema, weights, TextLimits(**manifest["limits"])),
+            scorer=PairScorer.from_text(trees, tuple(manifest["features"]), settings.scorer.threads),
+            calibration=Calibration(**manifest["calibration"]),
+            outcomes=Outcomes.from_table(read_table(folder, "outcomes")),
+            exact=manifest["exact"],
+            settings=settings,
+            provenance=manifest["provenance"],
+        )
+    except (KeyError, TypeError, SchemaError, SettingsError) as error:
+        raise ArtifactError(f"{folder} holds no whole model: {error}.", remedy="Train it again.") from error
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ArtifactError(
+            f"There is no model in {folder}: it has no {MANIFEST}.",
+            remedy="Name a folder that 'entity-matching train' wrote.",
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["format"]
+        manifest["sha256"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{path} cannot be read: {error}.", remedy="Train the model again.") from error
+    if not isinstance(version, int) or version > FORMAT:
+        raise ArtifactError(
+            f"{folder} was written in format {version}; this release ({__version__}) reads formats up to {FORMAT}.",
+            remedy="Update entity-matching, or train the model again.",
+        )
+    return dict(manifest)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,87 @@
+"""Fitting: a scorer, its calibration and what the thresholds are derived from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from entity_matching.config import ScorerSettings
+from entity_matching.errors import LabelsError
+from entity_matching.matcher.calibrate import Calibration
+from entity_matching.matcher.examples import Examples
+from entity_matching.matcher.folds import entity_folds
+from entity_matching.matcher.outcomes import Outcomes
+from entity_matching.matcher.rank import best_of_each
+from entity_matching.matcher.scorer import PairScorer
+
+Progress = Callable[[str, float], None]
+"""Called with a stage's name and the share of it that is done, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained scorer with its calibration, and the held-out outcomes it was calibrated on."""
+
+    scorer: PairScorer
+    calibration: Calibration
+    outcomes: Outcomes
+
+
+def fit(
+    examples: Examples, extra: Examples | None, settings: ScorerSettings, seed: int, progress: Progress | None = None
+) -> Fitted:
+    """Train on examples, and calibrate on the same examples by cross-validation over entities.
+
+    Each fold is scored by a scorer that has not seen its entities; the scorer that is kept is trained on all.
+
+    :param examples: what is learnt from and calibrated on.
+    :param extra: examples that are learnt from but not calibrated on, at the weight ``extra_weight``.
+    :raises LabelsError: if no candidate is a match, or every one is.
+    """
+    match = examples.match
+    if not match.any() or match.all():
+        what = "no match" if not match.any() else "nothing but matches"
+        raise LabelsError(
+            f"there is {what} among the {len(match):,} candidate pairs to learn from.",
+            remedy="Give labels with some records that are in the reference, and some rivals for them.",
+        )
+    folds = entity_folds(examples.group, settings.folds, seed)
+    raw = np.zeros(len(match), dtype=np.float64)
+    used = np.unique(folds)
+    for step, fold in enumerate(used):
+        if progress is not None:
+            progress("training", step / (len(used) + 1))
+        inside = folds[examples.record] == fold
+        rest = examples.of_records(folds != fold)
+        if rest.match.any() and not rest.match.all():
+            raw[inside] = _train(rest, extra, settings, seed).predict_matrix(examples.matrix[inside])
+    best = best_of_each(examples.record, raw, len(examples.truth))
+    right = (best >= 0) & (examples.reference[best] == examples.truth)
+    confidence = np.where(best >= 0, raw[best], 0.0)
+    calibration = Calibration.fit(confidence[best >= 0], right[best >= 0])
+    calibrated = np.where(best >= 0, calibration.apply(confidence), 0.0)
+    if progress is not None:
+        progress("training", len(used) / (len(used) + 1))
+    scorer = _train(examples, extra, settings, seed)
+    return Fitted(scorer, calibration, Outcomes(calibrated, right, examples.truth >= 0))
+
+
+def _train(examples: Examples, extra: Examples | None, settings: ScorerSettings, seed: int) -> PairScorer:
+    parts = [_hard(examples, settings.rivals)]
+    weights = [np.ones(len(parts[0].match))]
+    if extra is not None:
+        parts.append(_hard(extra, settings.rivals))
+        weights.append(np.full(len(parts[1].match), settings.extra_weight))
+    together = Examples.join(parts)
+    return PairScorer.train(
+        list(together.features), together.matrix, together.match, np.concatenate(weights), settings, seed
+    )
+
+
+def _hard(examples: Examples, rivals: int) -> Examples:
+    """Keep the first candidates of each record, and its match wherever it stands: the rest teach nothing new."""
+    starts = np.searchsorted(examples.record, np.arange(len(examples.truth)))
+    place = np.arange(len(examples.record)) - starts[examples.record]
+    return examples.of_pairs((place < rivals) | examples.match)

@@ -1,0 +1,158 @@
+"""A trained model: everything that is needed to repeat a decision, and nothing of the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from entity_matching.config import DecisionSettings, MatcherSettings
+from entity_matching.features import FeatureSpace
+from entity_matching.matcher.calibrate import Calibration
+from entity_matching.matcher.compare import Compared, compared_batches
+from entity_matching.matcher.decide import Thresholds
+from entity_matching.matcher.exact import ExactMatches, exact_matches
+from entity_matching.matcher.explain import reasons
+from entity_matching.matcher.fit import Progress
+from entity_matching.matcher.outcomes import Outcomes
+from entity_matching.matcher.rank import ranked
+from entity_matching.matcher.reference import Reference
+from entity_matching.matcher.result import Decided, assemble
+from entity_matching.matcher.scorer import PairScorer
+
+
+@dataclass(frozen=True)
+class Model:
+    """What training gives.
+
+    ``exact``: the confidence, 0 to 1, of what each method of the exact stage decides. ``provenance``: what it
+    was trained on, by which versions; values ready for JSON.
+    """
+
+    space: FeatureSpace
+    scorer: PairScorer
+    calibration: Calibration
+    outcomes: Outcomes
+    exact: Mapping[str, float]
+    settings: MatcherSettings
+    provenance: Mapping[str, Any]
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The confidence from which a candidate is accepted, and below which none is worth a look."""
+        return self.outcomes.thresholds(self.settings.decision)
+
+    def with_decision(self, decision: DecisionSettings) -> Model:
+        """Return the same model with other thresholds, derived from the same held-out outcomes."""
+        return replace(self, settings=replace(self.settings, decision=decision))
+
+    def decide(self, sources: pa.Table, reference: Reference, progress: Progress | None = None) -> pa.Table:
+        """Decide each record.
+
+        :param sources: the normalised source table.
+        :returns: one row per source record, in the order given; see :mod:`entity_matching.matcher.result`.
+        """
+        target = self.settings.decision.target_precision
+        trusted = {method: confidence for method, confidence in self.exact.items() if confidence >= target}
+        exact = exact_matches(sources, reference.table, self.space.schema)
+        settled = np.isin(exact.method, list(trusted))
+        open_rows = np.flatnonzero(~settled)
+        decided = [self._exact(sources, reference, exact, np.flatnonzero(settled), trusted)]
+        rest = sources.take(pa.array(open_rows))
+        for compared in compared_batches(rest, reference, self.space, self.settings.search.batch_rows):
+            rows = open_rows[compared.first : compared.first + compared.rows]
+            decided.append(self._scored(compared, reference, rows, exact.conflict[rows]))
+            if progress is not None:
+                progress("scoring", (compared.first + compared.rows) / max(1, len(open_rows)))
+        return assemble(sources, reference, decided)
+
+    def _exact(
+        self,
+        sources: pa.Table,
+        reference: Reference,
+        exact: ExactMatches,
+        rows: NDArray[np.int64],
+        trusted: Mapping[str, float],
+    ) -> Decided:
+        """Take over what the exact stage decided."""
+        found = exact.reference[rows]
+        confidence = np.array([trusted[method] for method in exact.method[rows]], dtype=np.float64)
+        alone = np.full(len(rows), np.nan)
+        words = reasons(
+            sources.take(pa.array(rows)), reference.table.take(pa.array(found)), self.space.schema, confidence, alone
+        )
+        return Decided(
+            rows=rows,
+            decision=np.full(len(rows), "match", dtype=object),
+            method=exact.method[rows].astype(object),
+            reason=[text.removesuffix("; no other candidate") for text in words],
+            offsets=np.arange(len(rows) + 1),
+            reference=found,
+            confidence=confidence,
+        )
+
+    def _scored(
+        self, compared: Compared, reference: Reference, rows: NDArray[np.int64], conflicts: NDArray[np.object_]
+    ) -> Decided:
+        """Score a batch's candidates and decide its records."""
+        candidates = compared.candidates
+        probability = self.calibration.apply(self.scorer.predict(compared.block))
+        order = ranked(candidates.source, probability)
+        offsets = candidates.offsets(compared.rows)
+        found = candidates.reference[order].astype(np.int64)
+        probability = probability[order]
+        listed = _first(offsets, self.settings.decision.listed)
+        best = np.where(np.diff(offsets) > 0, offsets[:-1], -1)
+        has_any = best >= 0
+        confidence = np.where(has_any, probability[np.maximum(best, 0)] if len(probability) else 0.0, 0.0)
+        decision = self.thresholds.decide(confidence).astype(object)
+        decision[~has_any] = "no_match"
+        return Decided(
+            rows=rows,
+            decision=decision,
+            method=np.where(has_any, "scored", "none").astype(object),
+            reason=self._reasons(compared, reference, found, probability, offsets, conflicts),
+            offsets=np.r_[0, np.cumsum(np.minimum(np.diff(offsets), self.settings.decision.listed))],
+            reference=found[listed],
+            confidence=probability[listed],
+        )
+
+    def _reasons(
+        self,
+        compared: Compared,
+        reference: Reference,
+        found: NDArray[np.int64],
+        probability: NDArray[np.float64],
+        offsets: NDArray[np.int64],
+        conflicts: NDArray[np.object_],
+    ) -> list[str]:
+        """Explain each record's best candidate."""
+        counts = np.diff(offsets)
+        rows = np.flatnonzero(counts > 0)
+        first = offsets[rows]
+        second = np.full(len(rows), np.nan)
+        several = counts[rows] > 1
+        second[several] = probability[first[several] + 1]
+        words = reasons(
+            compared.sources.take(pa.array(rows)),
+            reference.table.take(pa.array(found[first])),
+            self.space.schema,
+            probability[first],
+            second,
+        )
+        result = ["no candidate resembles it"] * compared.rows
+        for row, text in zip(rows.tolist(), words, strict=True):
+            conflict = conflicts[row]
+            result[row] = f"{text}; an exact match was contradicted by {conflict}" if conflict else text
+        return result
+
+
+def _first(offsets: NDArray[np.int64], limit: int) -> NDArray[np.bool_]:
+    """Say which elements are among the first ``limit`` of their group."""
+    lengths = np.diff(offsets)
+    place = np.arange(int(offsets[-1])) - np.repeat(offsets[:-1], lengths)
+    return np.asarray(place < limit, dtype=np.bool_)

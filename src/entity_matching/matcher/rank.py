@@ -1,0 +1,30 @@
+"""Candidates of each record in the order of their probability."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pairs = NDArray[np.int64]
+
+
+def ranked(record: NDArray[np.integer], probability: NDArray[np.float64]) -> Pairs:
+    """Return the pairs record by record, the most probable first; equal ones keep their order.
+
+    :param record: number of each pair's record, shape (pairs,).
+    :param probability: of each pair, shape (pairs,).
+    """
+    return np.lexsort((-probability, record)).astype(np.int64)
+
+
+def best_of_each(record: NDArray[np.integer], probability: NDArray[np.float64], records: int) -> Pairs:
+    """Return the most probable pair of each record, -1 for a record without candidates.
+
+    :param records: how many records there are.
+    """
+    order = ranked(record, probability)
+    best = np.full(records, -1, dtype=np.int64)
+    ordered = record[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(order) else np.zeros(0, dtype=np.int64)
+    best[ordered[first]] = order[first]
+    return best

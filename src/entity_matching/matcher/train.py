@@ -1,0 +1,189 @@
+"""Training: from tables and labels, or from the reference alone, to a model."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from entity_matching.config import MatcherSettings
+from entity_matching.errors import LabelsError
+from entity_matching.features import FeatureSpace, TextLimits
+from entity_matching.matcher.compare import compare
+from entity_matching.matcher.exact import EXACT_NAME, IDENTIFIER, exact_matches
+from entity_matching.matcher.examples import Examples, synthetic_examples
+from entity_matching.matcher.fit import Progress, fit
+from entity_matching.matcher.folds import entities
+from entity_matching.matcher.model import Model
+from entity_matching.matcher.reference import Reference
+from entity_matching.noise import disagreement, profile_source
+from entity_matching.normalize import normalize_table
+from entity_matching.records import KEY
+from entity_matching.schema import Schema, Side
+
+log = logging.getLogger(__name__)
+
+EXACT_PRIOR, EXACT_PRIOR_WEIGHT = 0.995, 50.0
+"""What is believed of the exact stage before any label is seen, and how many records that belief is worth."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be learnt from, made ready once: cross-validation trains on it many times.
+
+    ``sources``: the labelled source records, normalised. ``truth``: row of the reference each denotes, -1 if
+    none. ``examples``: their compared candidates. ``synthetic``: examples made by noise. Without labels,
+    ``sources``, ``truth`` and ``examples`` are ``None``.
+    """
+
+    reference: Reference
+    space: FeatureSpace
+    synthetic: Examples
+    sources: pa.Table | None
+    truth: NDArray[np.int64] | None
+    examples: Examples | None
+
+    @classmethod
+    def prepare(
+        cls,
+        source: pa.Table | None,
+        reference: pa.Table,
+        labels: pa.Table | None,
+        schema: Schema,
+        settings: MatcherSettings,
+        progress: Progress | None = None,
+    ) -> Task:
+        """Normalise, index, search and compare.
+
+        :param source: the source table as given; without labels it only shows what sources look like.
+        :param labels: columns ``source_key`` and ``reference_key`` (null or "": none of them).
+        :raises LabelsError: if no label fits the tables.
+        """
+        tell = progress or (lambda stage, share: None)
+        tell("normalising", 0.0)
+        prepared = Reference.prepare(reference, schema, settings.search)
+        space = FeatureSpace.fit(prepared.table, schema, TextLimits(threads=settings.scorer.threads))
+        sources = None if source is None else normalize_table(source, schema, Side.SOURCE).combine_chunks()
+        profiles = profile_source(sources, schema, changed=_changed(sources, prepared, schema))
+        tell("learning from the reference", 0.0)
+        rng = np.random.default_rng(settings.seed)
+        synthetic = synthetic_examples(reference, prepared, space, profiles, settings.scorer, rng)
+        if labels is None or sources is None:
+            return cls(prepared, space, synthetic, None, None, None)
+        labelled, truth, group = _labelled(sources, prepared, labels)
+        tell("comparing", 0.0)
+        candidates = prepared.index.search(labelled)
+        block = compare(labelled, prepared, candidates, space)
+        examples = Examples.of(candidates, block, truth, group)
+        return cls(prepared, space, synthetic.with_features(examples.features), labelled, truth, examples)
+
+    def train(
+        self,
+        settings: MatcherSettings,
+        chosen: NDArray[np.bool_] | None = None,
+        progress: Progress | None = None,
+    ) -> Model:
+        """Train a model.
+
+        :param chosen: the labelled records to learn from, shape (labelled,); default: all.
+        :raises LabelsError: if the labels hold one class only.
+        """
+        if self.examples is None or self.sources is None or self.truth is None:
+            fitted = fit(self.synthetic, None, settings.scorer, settings.seed, progress)
+            exact = dict.fromkeys((IDENTIFIER, EXACT_NAME), EXACT_PRIOR)
+        else:
+            chosen = np.ones(len(self.truth), dtype=bool) if chosen is None else chosen
+            fitted = fit(self.examples.of_records(chosen), self.synthetic, settings.scorer, settings.seed, progress)
+            exact = exact_confidence(
+                self.sources.filter(pa.array(chosen)), self.truth[chosen], self.reference, self.space.schema
+            )
+        return Model(
+            space=self.space,
+            scorer=fitted.scorer,
+            calibration=fitted.calibration,
+            outcomes=fitted.outcomes,
+            exact=exact,
+            settings=settings,
+            provenance=self._provenance(chosen),
+        )
+
+    def _provenance(self, chosen: NDArray[np.bool_] | None) -> Mapping[str, Any]:
+        labelled = 0 if self.truth is None else int(len(self.truth) if chosen is None else chosen.sum())
+        return {
+            "labels": labelled,
+            "labels_without_counterpart": 0 if self.truth is None else int((self.truth < 0).sum()),
+            "synthetic_records": len(self.synthetic.truth),
+            "reference_records": self.reference.table.num_rows,
+            "fingerprint": self.fingerprint(),
+        }
+
+    def fingerprint(self) -> str:
+        """Return a digest of the labelled pairs, the same for the same labels in any order."""
+        if self.sources is None or self.truth is None:
+            return ""
+        keys = self.reference.keys.to_pylist()
+        pairs = sorted(
+            f"{left}\x1f{keys[row] if row >= 0 else ''}"
+            for left, row in zip(self.sources[KEY].to_pylist(), self.truth.tolist(), strict=True)
+        )
+        return hashlib.sha256("\x1e".join(pairs).encode()).hexdigest()
+
+
+def _changed(sources: pa.Table | None, reference: Reference, schema: Schema) -> Mapping[str, float] | None:
+    """Estimate, from names that agree and are unique, how often the other attributes differ all the same."""
+    if sources is None:
+        return None
+    found = exact_matches(sources, reference.table, schema, veto=False)
+    rows = np.flatnonzero(found.method == EXACT_NAME)
+    return disagreement(sources, reference.table, rows, found.reference[rows], schema)
+
+
+def _labelled(
+    sources: pa.Table, reference: Reference, labels: pa.Table
+) -> tuple[pa.Table, NDArray[np.int64], NDArray[np.int64]]:
+    """Return the labelled source rows in the source's order, their truth, and their entities."""
+    known = pc.fill_null(labels["reference_key"].cast(pa.string()), "").combine_chunks()
+    place = pc.index_in(sources[KEY], value_set=labels["source_key"].cast(pa.string()).combine_chunks())
+    has_label = place.is_valid()
+    if not pc.any(has_label).as_py():
+        raise LabelsError(
+            f"none of the {labels.num_rows:,} labels speaks of a record of the source.",
+            remedy="Check that the labels' first key is the source's key, and the second the reference's.",
+        )
+    rows = sources.filter(has_label).combine_chunks()
+    wanted = known.take(place.drop_null().combine_chunks())
+    found = pc.fill_null(pc.index_in(wanted, value_set=reference.keys), -1).to_numpy(zero_copy_only=False)
+    unknown = np.flatnonzero((found < 0) & pc.not_equal(wanted, "").to_numpy(zero_copy_only=False))
+    if len(unknown):
+        raise LabelsError(
+            f"{len(unknown):,} labels name records that the reference does not have, the first is "
+            f"'{wanted[int(unknown[0])].as_py()}'.",
+            remedy="Give the reference the labels were made for, or leave these labels out.",
+        )
+    group = entities(rows[KEY].to_pylist(), wanted.to_pylist())
+    return rows, found.astype(np.int64), group
+
+
+def exact_confidence(
+    sources: pa.Table, truth: NDArray[np.int64], reference: Reference, schema: Schema
+) -> dict[str, float]:
+    """Measure how often the exact stage is right, with a prior for the few records it decides.
+
+    :returns: the confidence of each method, 0 to 1: ``(right + 0.995 * 50) / (decided + 50)``.
+    """
+    found = exact_matches(sources, reference.table, schema)
+    confidence = {}
+    for method in (IDENTIFIER, EXACT_NAME):
+        decided = found.method == method
+        right = float((found.reference[decided] == truth[decided]).sum())
+        total = float(decided.sum()) + EXACT_PRIOR_WEIGHT
+        confidence[method] = (right + EXACT_PRIOR * EXACT_PRIOR_WEIGHT) / total
+        log.info("exact stage, %s: %d of %d decided rightly", method, right, decided.sum())
+    return confidence

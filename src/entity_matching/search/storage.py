@@ -105,10 +105,13 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
         write(new)
         new.chmod(0o755)
         if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            folder.rename(old / folder.name)
-            new.rename(folder)
-            shutil.rmtree(old)
+            with tempfile.TemporaryDirectory(prefix=f".{folder.name}-old-", dir=folder.parent) as old:
+                folder.rename(Path(old) / folder.name)
+                try:
+                    new.rename(folder)
+                except OSError:
+                    (Path(old) / folder.name).rename(folder)
+                    raise
         else:
             new.rename(folder)
     except BaseException:

@@ -35,8 +35,8 @@ profiles = st.builds(
 company_names = (
     st.lists(
         st.sampled_from(
-            "Siemens Deutsche Holdings Technology Co., Ltd. II 3 IV 2000 & Growth-Fund Müller and Acquisition Inc. of A12 "
-            "Capital, S.A. Pharmaceuticals Æther Løvenskiold".split()
+            "Siemens Deutsche Holdings Technology Co., Ltd. II 3 IV 2000 & Growth-Fund Müller and Acquisition Inc. of "
+            "A12 Capital, S.A. Pharmaceuticals Æther Løvenskiold".split()
         ),
         min_size=1,
         max_size=8,

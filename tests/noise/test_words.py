@@ -36,7 +36,8 @@ def test_numbers_in_digits_and_roman_figures_are_fixed(word: str, fixed: bool) -
     [
         ("Technology", True),
         ("Industries,", True),
-        ("Bank", False),
+        ("Group", True),
+        ("Bread", False),
         ("A321neo", False),
         ("O'Reilly", False),
         ("", False),
@@ -86,7 +87,7 @@ def test_a_typo_keeps_the_first_letter_and_every_digit(word: str, seed: int) -> 
     assert abs(len(wrong) - len(word)) <= 1
 
 
-@pytest.mark.parametrize("word", ["", "AG", "Bob", "A320", "XVIII", "1234567"])
+@pytest.mark.parametrize("word", ["", "AG", "Baye", "A320", "XVIII", "1234567"])
 def test_short_words_and_numbers_are_not_misspelt(word: str) -> None:
     assert {typo(word, np.random.default_rng(seed)) for seed in range(20)} == {word}
 

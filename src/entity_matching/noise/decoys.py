@@ -12,9 +12,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from entity_matching.noise.profile import ColumnProfile
+from entity_matching.normalize.strings import to_strings
 from entity_matching.schema import Kind, Schema, Side
 
-_CONSONANTS, _VOWELS = "bcdfghjklmnprstvwz", "aeiou"
+_CONSONANTS, _VOWELS, _DIGITS = "bcdfghjklmnprstvwz", "aeiou", "0123456789"
 
 
 def decoy_records(
@@ -36,7 +37,7 @@ def decoy_records(
         column = attribute.column_on(Side.REFERENCE)
         if column not in reference.column_names or profiles[attribute.name].missing >= 1.0:
             continue
-        values = reference[column].take(pa.array(rows)).cast(pa.string()).to_pylist()
+        values = [value or None for value in to_strings(reference[column].take(pa.array(rows))).to_pylist()]
         if attribute.kind in (Kind.NAME, Kind.TEXT):
             made = [_replace_words(value, rng) if value else value for value in values]
         elif attribute.kind is Kind.IDENTIFIER:
@@ -56,9 +57,8 @@ def _replace_words(text: str, rng: np.random.Generator) -> str:
 
 def _made_up(word: str, rng: np.random.Generator) -> str:
     """Return a word of about the same length; digits become other digits."""
-    letters = [
-        str(rng.integers(10)) if letter.isdigit() else str(rng.choice(list(_VOWELS if place % 2 else _CONSONANTS)))
-        for place, letter in enumerate(word)
-    ]
-    made = "".join(letters)
+    pools = (
+        _DIGITS if letter.isdigit() else _VOWELS if place % 2 else _CONSONANTS for place, letter in enumerate(word)
+    )
+    made = "".join(pool[int(chance * len(pool))] for pool, chance in zip(pools, rng.random(len(word)), strict=True))
     return made.upper() if word.isupper() else made.capitalize() if word[:1].isupper() else made

@@ -41,7 +41,8 @@ def cut(words: list[str], room: int) -> list[str]:
         if excess <= 0 or is_fixed(word):
             kept.append(word)
         elif len(word) > excess:
-            kept.append(word[: len(word) - excess])
+            stump = word[: len(word) - excess]
+            kept.extend([] if is_fixed(stump) else [stump])  # an "I" left of "Inc." would read as a number
             excess = 0
         else:
             excess -= len(word) + 1

@@ -25,6 +25,8 @@ OFF_STYLE = 0.1
 INITIALS = 0.15
 """Share of names that hold an initial for a word, where the source's names have no legal forms (people's)."""
 REPEAT_LIMIT = 31
+MOST_CUT = 0.75
+"""The legal form stays only if the other words keep this share of their length beside it."""
 LEAST_ROOM = 8
 """A listing suffix leaves at least so many characters to the name."""
 
@@ -112,19 +114,26 @@ def _fitted(words: list[str], form: list[str], style: Style, rng: np.random.Gene
     """Abbreviate as the style does, fit the name into its limit, and add its ending."""
     if style.abbreviated or rng.random() < OFF_STYLE:
         words = _abbreviated(words, rng)
-    room = max(style.limit - len(style.ending), LEAST_ROOM)
-    if style.limit:
-        form_length = sum(len(word) + 1 for word in form)
-        if form_length + len(words[0]) > room:
-            form, form_length = [], 0
-        if style.abbreviated or style.ending or rng.random() < 0.3:
-            words = squeeze(words, max(room - form_length, LEAST_ROOM), rng)
-        all_words = cut([*words, *form], room)
-    else:
-        all_words = [*words, *form]
-    text = join(all_words, glue=style.abbreviated and rng.random() < 0.6)
     ending = style.ending
+    if style.limit:
+        length, form_length = _length(words), _length(form)
+        if ending.startswith("  ") and length + form_length + len(ending) > style.limit and rng.random() < 0.6:
+            ending = ending[1:]  # vendors leave a gap mostly where there is room
+        room = max(style.limit - len(ending), LEAST_ROOM)
+        if length * MOST_CUT > room - form_length:
+            form, form_length = [], 0  # what distinguishes comes before the legal form
+        if style.abbreviated or ending or rng.random() < 0.3:
+            words = squeeze(words, max(room - form_length, LEAST_ROOM), rng)
+        words = cut([*words, *form], room)
+    else:
+        words = [*words, *form]
+    text = join(words, glue=style.abbreviated and rng.random() < 0.6)
     return (text.rstrip(".") if ending.startswith(".") else text) + ending
+
+
+def _length(words: list[str]) -> int:
+    """Return the characters words take, each with a space."""
+    return sum(len(word) + 1 for word in words)
 
 
 def _abbreviated(words: list[str], rng: np.random.Generator) -> list[str]:
@@ -135,7 +144,7 @@ def _abbreviated(words: list[str], rng: np.random.Generator) -> list[str]:
     for place in long:
         if place == chosen or rng.random() < 0.5:
             result[place] = abbreviate(words[place], rng)
-    if len(words) > 1 and can_shorten(words[0]) and rng.random() < 0.1:
+    if len(words) > 1 and can_shorten(words[0]) and rng.random() < 0.05:
         result[0] = abbreviate(words[0], rng)
     return result
 

@@ -14,8 +14,8 @@ _NUMBER = re.compile(r"\d|(?<![^\W_])[ivx]+(?![^\W_])", re.IGNORECASE)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 SHORTEST_CUT = 3
 """A word is never cut to fewer letters: ``TEC.`` still says something."""
-LEAST_LETTERS = 5
-"""Shorter words are not abbreviated."""
+LEAST_LETTERS = 6
+"""Shorter words are abbreviated only where the trade does: ``GRP``, ``STL``."""
 
 
 def is_fixed(word: str) -> bool:
@@ -26,7 +26,9 @@ def is_fixed(word: str) -> bool:
 def can_shorten(word: str) -> bool:
     """Tell whether a word can be abbreviated (a comma at its end is no hindrance)."""
     bare = word.rstrip(",")
-    return len(bare) >= LEAST_LETTERS and bare.isalpha() and not is_fixed(bare)
+    if not bare.isalpha() or is_fixed(bare):
+        return False
+    return len(bare) >= LEAST_LETTERS or bool(_usual(bare.lower()))
 
 
 @cache
@@ -39,6 +41,11 @@ def known_abbreviations() -> dict[str, tuple[str, ...]]:
     return {word: tuple(spellings) for word, spellings in found.items()}
 
 
+def _usual(lowered: str) -> tuple[str, ...]:
+    found = known_abbreviations().get(standard_words().get(lowered, lowered), ())
+    return tuple(short for short in found if short[0] == lowered[0] and len(short) < len(lowered))
+
+
 def abbreviate(word: str, rng: np.random.Generator, *, room: int = 0) -> str:
     """Shorten one word: as usual in the trade where the table knows it, else cut or without inner vowels.
 
@@ -47,19 +54,20 @@ def abbreviate(word: str, rng: np.random.Generator, *, room: int = 0) -> str:
     """
     bare = word.rstrip(",")
     lowered = bare.lower()
-    usual = known_abbreviations().get(standard_words().get(lowered, lowered), ())
-    usual = tuple(short for short in usual if short[0] == lowered[0] and len(short) < len(lowered))
+    usual = _usual(lowered)
     chance = rng.random()
-    if usual and chance < 0.6:
+    if usual and (chance < 0.6 or len(bare) < LEAST_LETTERS):
         short = usual[int(len(usual) * rng.random() ** 2)]  # the table names the commonest first
         short = _like(bare, short)
         return short + "." if lowered.startswith(short.lower()) and rng.random() < 0.5 else short
-    if chance > 0.92:
+    if chance > 0.94:
         return (bare[0] + _VOWELS.sub("", bare[1:]))[:8]
-    keep = room - 1 if SHORTEST_CUT < room <= len(bare) else int(len(bare) * rng.uniform(0.4, 0.85))
+    keep = room - 1 if SHORTEST_CUT < room <= len(bare) else int(len(bare) * rng.uniform(0.45, 0.85))
     keep = max(keep, SHORTEST_CUT)
     if bare[keep - 1].lower() in "aeiou" and keep > SHORTEST_CUT and rng.random() < 0.7:
         keep -= 1
+    if is_fixed(bare[:keep]):
+        return bare
     return bare[:keep] + ("." if rng.random() < 0.8 else "")
 
 
@@ -73,10 +81,10 @@ def _like(word: str, short: str) -> str:
 def typo(word: str, rng: np.random.Generator) -> str:
     """Misspell a word at one place: a letter left out, doubled, swapped or replaced; the first letter stays.
 
-    Words of fewer than four letters, and numbers, come back as they are.
+    Words of fewer than five letters, and numbers, come back as they are.
     """
     places = [place for place in range(1, len(word)) if word[place].isalpha()]
-    if len(places) < 3 or is_fixed(word):
+    if len(places) < 4 or is_fixed(word):
         return word
     at = places[int(rng.integers(len(places)))]
     how = int(rng.integers(4))

@@ -166,3 +166,23 @@ def test_a_folder_that_may_not_be_written_to_is_refused(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "access", lambda *_args, **_options: False)
     with pytest.raises(OutputError, match="may not be written to by this user"):
         check_output(tmp_path / "a.csv")
+
+
+WRITE_OFTEN = """
+import sys
+import pyarrow as pa
+from entity_matching.files import write_table
+table = pa.table({"id": [sys.argv[2]] * 20_000})
+for _ in range(20):
+    write_table(table, sys.argv[1])
+"""
+
+
+def test_two_runs_at_once_leave_the_whole_of_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    runs = [subprocess.Popen([sys.executable, "-c", WRITE_OFTEN, str(path), letter]) for letter in "AB"]
+    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    values = read_table(path).column("id").to_pylist()
+    assert len(values) == 20_000
+    assert len(set(values)) == 1
+    assert list(tmp_path.iterdir()) == [path]

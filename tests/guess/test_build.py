@@ -97,8 +97,7 @@ def test_a_prefix_that_all_columns_share_tells_nothing() -> None:
         {"left_title": TITLES, "left_price": ["1999.0", "$ 69.5", "-"], "left_modelno": ["kx-1", "dvd-2", "l3"]},
         {"right_title": TITLES, "right_price": ["5", "", ""], "right_modelno": ["kx1", "", ""]},
     )
-    assert _kinds(schema) == {"title": "text", "price": "number", "modelno": "identifier:own"}
-    assert not _attribute(schema, "modelno").is_strong
+    assert _kinds(schema) == {"title": "text", "price": "number", "modelno": "text"}
 
 
 def test_values_overrule_a_name_they_do_not_bear_out() -> None:

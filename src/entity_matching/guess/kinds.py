@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from entity_matching.guess.concepts import Concept
 from entity_matching.guess.values import (
     Sample,
-    is_code,
     is_country,
     is_currency,
     is_date,
@@ -92,8 +91,6 @@ def _from_values(sample: Sample) -> Guess:
                 return Guess(kind, typed)
         if sample.share(is_date) >= MANY:
             return Guess(Kind.DATE)
-        if sample.share(is_code) >= MANY and sample.repetition < _REPEATED:
-            return Guess(Kind.IDENTIFIER, "own", False)
     if sample.words <= LONGEST_NAME and sample.repetition >= _REPEATED:
         return Guess(Kind.CATEGORY)
     return Guess(Kind.TEXT)

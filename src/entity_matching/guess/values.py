@@ -24,7 +24,6 @@ _VALUES = 500
 """Different values looked at."""
 _URL = re.compile(r"(https?://|www\.)\S+$|^[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}(/\S*)?$", re.IGNORECASE)
 _PHONE = re.compile(r"^[+(]?[\d\s().+/-]{7,24}$")
-_CODE = re.compile(r"^(?=.*\d)[A-Za-z0-9][A-Za-z0-9./_-]*$")
 _UNIT = re.compile(r"([^A-Za-z]*\d[^A-Za-z]*)?([A-Za-z]{0,3}|thousand|[mb]illion)[^A-Za-z]*")
 _ZERO = re.compile(r"^0\d")
 _BARE = re.compile(r"^\d{1,8}(\.0)?$")
@@ -127,8 +126,3 @@ def is_number(value: str) -> bool:
 def is_date(value: str) -> bool:
     """Whether a value is a date; a bare number is not."""
     return _BARE.match(value) is None and parse_date(value) is not None
-
-
-def is_code(value: str) -> bool:
-    """Whether a value is one word of letters and digits, with at least one digit."""
-    return _CODE.match(value) is not None

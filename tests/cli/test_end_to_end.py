@@ -188,3 +188,13 @@ def test_the_python_functions_take_what_the_files_hold(example: Example, model: 
     result = Matcher.load(model).match(source, reference)
     assert isinstance(result, pa.Table)
     assert result.column("source_key").to_pylist() == source.column("source_id").to_pylist()
+
+
+def test_one_column_and_one_row_are_enough(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("customer\nSiemens AG\n")
+    (tmp_path / "r.csv").write_text("company\nSiemens AG\n")
+    done = command("match", tmp_path / "s.csv", tmp_path / "r.csv", "-o", tmp_path / "out.csv")
+    assert done.code == 0, done.err
+    assert read_table(tmp_path / "out.csv").select(["decision", "entity_id", "method"]).to_pylist() == [
+        {"decision": "match", "entity_id": "0", "method": "exact_name"}
+    ]

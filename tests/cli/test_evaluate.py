@@ -27,6 +27,7 @@ def test_json_has_every_figure(command: Command, folder: Any) -> None:
     assert data["recall"]["value"] == 0.5
     assert data["records"] == 3
     assert data["report"] is None
+    assert {each["value"] for each in data["slices"]["city"]} >= {"Munich"}
 
 
 def test_all_candidates_are_listed_so_that_their_recall_can_be_told(

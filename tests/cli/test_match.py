@@ -192,6 +192,16 @@ def test_an_output_that_cannot_be_written_is_refused_at_once(
     assert {path: path.read_bytes() for path in folder.path.iterdir()} == before
 
 
+def test_a_table_that_excel_cannot_hold_is_refused_before_the_work(
+    command: Command, folder: Any, fake_matcher: list[dict[str, Any]]
+) -> None:
+    folder.write("source.csv", f"source_id,name\nS1,{'x' * 40_000}\n")
+    done = command("match", folder.source, folder.reference, "-o", folder.path / "out.xlsx")
+    assert done.code == 1
+    assert "a cell of Excel holds 32,767 characters" in done.err
+    assert fake_matcher == []
+
+
 def test_an_all_empty_column_is_ignored_with_a_warning(
     command: Command, folder: Any, fake_matcher: list[dict[str, Any]]
 ) -> None:

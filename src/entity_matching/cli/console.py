@@ -94,6 +94,11 @@ def complain(text: str) -> None:
     _console(stderr=True).print(text, style="red", markup=False, soft_wrap=True)
 
 
+def records(number: int, kind: str = "record") -> str:
+    """Return a number of records in words: ``1 record``, ``2,000 records``."""
+    return f"{number:,} {kind}{'' if number == 1 else 's'}"
+
+
 def grid(title: str, *columns: str) -> Table:
     """Return an empty table with a title; a column whose name begins with ``#`` is aligned right."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")

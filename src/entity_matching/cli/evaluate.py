@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from entity_matching.cli.console import Terminal, grid
+from entity_matching.cli.console import Terminal, grid, records
 from entity_matching.cli.models import load_model, match_with
 from entity_matching.cli.options import (
     AsJson,
@@ -69,7 +69,10 @@ def evaluate(
     else:
         measured = _crossvalidated(source, reference, labels, schema, settings, terminal)
     evaluation = evaluate_matches(
-        measured.result, measured.labels, target_precision=settings.decision.target_precision
+        measured.result,
+        measured.labels,
+        target_precision=settings.decision.target_precision,
+        columns=measured.inputs.categories(measured.result.column("source_key").to_pylist()),
     ).with_details(measured.details)
     if report is not None:
         write_report(
@@ -84,7 +87,7 @@ def evaluate(
     show_evaluation(evaluation, terminal)
     seconds = time.perf_counter() - started
     place = f" Report: {report}" if report is not None else ""
-    terminal.say(f"{evaluation.records:,} labelled records in {seconds:.1f} s.{place}")
+    terminal.say(f"{records(evaluation.records, 'labelled record')} in {seconds:.1f} s.{place}")
     terminal.result({**evaluation.to_dict(), "report": str(report) if report else None, "seconds": round(seconds, 3)})
 
 

@@ -15,7 +15,7 @@ from entity_matching.files import check_labels, read_labels, read_table
 from entity_matching.guess import describe_schema, guess_schema
 from entity_matching.matcher.checks import Given, check_tables
 from entity_matching.normalize.strings import to_strings
-from entity_matching.schema import Schema, Side
+from entity_matching.schema import Kind, Schema, Side
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,18 @@ class Inputs:
         labels = read_labels(path, self.schema.key)
         check_labels(labels, self.keys(Side.SOURCE).to_pylist(), self.keys(Side.REFERENCE).to_pylist(), file=path)
         return labels
+
+    def categories(self, keys: list[str]) -> dict[str, list[str]]:
+        """Return what the source says of each category of the schema, for the source records of these keys."""
+        rows = {key: row for row, key in enumerate(self.keys(Side.SOURCE).to_pylist())}
+        chosen = pa.array([rows[key] for key in keys], pa.int64())
+        return {
+            attribute.name: to_strings(
+                self.source.table.column(attribute.column_on(Side.SOURCE)).take(chosen)
+            ).to_pylist()
+            for attribute in self.schema.of_kind(Kind.CATEGORY)
+            if attribute.column_on(Side.SOURCE) in self.source.table.column_names
+        }
 
     def labelled(self, labels: pa.Table) -> pa.Table:
         """Return the source records that have a label."""

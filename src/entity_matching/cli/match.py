@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from entity_matching.cli.console import Terminal, grid
+from entity_matching.cli.console import Terminal, grid, records
 from entity_matching.cli.options import (
     AsJson,
     LabelsFile,
@@ -58,20 +58,20 @@ def match(
         other = "--labels" if labels is not None else "--schema"
         raise typer.BadParameter(f"a model brings its own; leave out {other}.", param_hint="'--model'")
     from entity_matching.cli.inputs import read_inputs
+    from entity_matching.cli.models import load_model, match_with
     from entity_matching.files import check_output, write_table
+    from entity_matching.files.write import check_fits
 
     started = time.perf_counter()
     terminal = Terminal(as_json)
-    check_output(out, [path for path in (source, reference, labels) if path is not None])
-    if model is not None:
-        from entity_matching.cli.models import load_model, match_with
-
-        matcher = load_model(model, target_precision)
-        inputs = read_inputs(source, reference, matcher.schema, terminal)
+    target = check_output(out, [path for path in (source, reference, labels) if path is not None])
+    matcher = None if model is None else load_model(model, target_precision)
+    inputs = read_inputs(source, reference, schema if matcher is None else matcher.schema, terminal)
+    check_fits(inputs.source.table, target)
+    if matcher is not None:
         with terminal.progress() as progress:
             result = match_with(matcher, inputs, progress)
     else:
-        inputs = read_inputs(source, reference, schema, terminal)
         result = _match(inputs, labels, target_precision, terminal)
     table = with_result(inputs.source.table, result, terminal)
     write_table(table, out)
@@ -141,11 +141,11 @@ def count(result: pa.Table) -> dict[str, dict[str, int]]:
 def _summarise(result: pa.Table, out: str, seconds: float, terminal: Terminal) -> None:
     counts = count(result)
     table = grid("Decisions", "decision", "#records", "#share", "how")
-    for decision, records in counts["decisions"].items():
-        how = ", ".join(f"{method} {number:,}" for method, number in counts["methods"].items())
-        share = records / max(1, result.num_rows)
-        table.add_row(decision, f"{records:,}", f"{share:.1%}", how if decision == "match" else "")
+    for decision, number in counts["decisions"].items():
+        how = ", ".join(f"{method} {accepted:,}" for method, accepted in counts["methods"].items())
+        share = number / max(1, result.num_rows)
+        table.add_row(decision, f"{number:,}", f"{share:.1%}", how if decision == "match" else "")
     terminal.show(table)
-    terminal.say(f"{result.num_rows:,} records in {seconds:.1f} s. Written to {out}")
+    terminal.say(f"{records(result.num_rows)} in {seconds:.1f} s. Written to {out}")
     data: dict[str, Any] = {"output": out, "records": result.num_rows, **counts, "seconds": round(seconds, 3)}
     terminal.result(data)

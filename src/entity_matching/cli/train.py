@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from entity_matching.cli.console import Terminal
+from entity_matching.cli.console import Terminal, records
 from entity_matching.cli.options import AsJson, LabelsFile, Reference, SchemaFile, Source, TargetPrecision
 
 
@@ -52,7 +52,7 @@ def train(
     thresholds = matcher.thresholds
     count = 0 if known is None else known.num_rows
     terminal.say(
-        f"Trained on {f'{count:,} labels' if count else 'copies of the reference (no labels)'} in {seconds:.1f} s. "
+        f"Trained on {records(count, 'label') if count else 'copies of the reference (no labels)'} in {seconds:.1f} s. "
         f"Match from confidence {thresholds.match:.3f}, review from {thresholds.review:.3f}. Written to {out}"
     )
     terminal.result({"output": str(out), "labels": count, "seconds": round(seconds, 3), "model": matcher.describe()})

@@ -73,7 +73,7 @@ def _rows(location: Location) -> list[list[Any]]:
         ) from error
 
 
-def check_fits(table: pa.Table, name: str) -> None:
+def check_sheet(table: pa.Table, name: str) -> None:
     """Check that a table fits into one sheet.
 
     :raises OutputError: naming the limit of Excel it breaks.
@@ -106,7 +106,7 @@ def write_sheet(table: pa.Table, file: BinaryIO, name: str) -> None:
     :raises OutputError: if the table does not fit into a sheet.
     """
     openpyxl: Any = importlib.import_module("openpyxl")  # slow to load and seldom needed
-    check_fits(table, name)
+    check_sheet(table, name)
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("matches")
     escaped = 0

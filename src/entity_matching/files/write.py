@@ -21,7 +21,7 @@ from entity_matching.files.columns import text_of
 from entity_matching.files.formats import Format, Location
 from entity_matching.files.jsonlines import write_jsonlines
 from entity_matching.files.paths import check_output
-from entity_matching.files.spreadsheet import write_sheet
+from entity_matching.files.spreadsheet import check_sheet, write_sheet
 
 _BATCH = 10_000
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -44,6 +44,15 @@ def write_table(table: pa.Table, path: str | Path) -> None:
                 _write(table, location, cast(BinaryIO, packed))
         else:
             _write(table, location, raw)
+
+
+def check_fits(table: pa.Table, location: Location) -> None:
+    """Check that a table fits into the format of a file, before more columns are computed for it.
+
+    :raises OutputError: if it has more rows or longer cells than a spreadsheet takes.
+    """
+    if location.format is Format.EXCEL:
+        check_sheet(table, location.name)
 
 
 def _write(table: pa.Table, location: Location, file: BinaryIO) -> None:

@@ -6,6 +6,7 @@ have, and a similarity is worked out once for each distinct pair of words with t
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +18,14 @@ from rapidfuzz.distance import LCSseq, Prefix
 
 from entity_matching.features.weights import WordWeights, combine, split_words
 
+_log = logging.getLogger(__name__)
+
 _BUCKETS = (2, 4, 8, 16)
 TYPO = 0.75
 """Least share of common letters (2 x LCS / total length) at which two words count as one misspelt."""
+
+LONGEST = 100
+"""Letters of a word that are compared with another's; hardly any word has more, and time grows with the square."""
 
 
 @dataclass(frozen=True)
@@ -199,10 +205,15 @@ def word_similarity(left: pa.Array, right: pa.Array, *, threads: int) -> NDArray
     single letter 0.5; one whose letters stand in the other in order (``entmt``, ``entertainment``) 0.7 to
     0.9; a misspelling the share of common letters if it is at least :data:`TYPO`; anything else 0. Words
     with digits agree only letter by letter, or where one of at least four characters begins the other.
+    Of a longer word the first :data:`LONGEST` letters are looked at.
 
     :param left: words, shape (n,).
     :param right: words, shape (n,).
     """
+    equal = pc.equal(left, right).to_numpy(zero_copy_only=False)
+    if max(pc.max(pc.utf8_length(words)).as_py() or 0 for words in (left, right)) > LONGEST:
+        _log.info("a word has more than %d letters; its first %d are compared", LONGEST, LONGEST)
+    left, right = pc.utf8_slice_codeunits(left, 0, LONGEST), pc.utf8_slice_codeunits(right, 0, LONGEST)
     one, two = left.to_pylist(), right.to_pylist()
     size_one = pc.utf8_length(left).to_numpy(zero_copy_only=False).astype(np.float32)
     size_two = pc.utf8_length(right).to_numpy(zero_copy_only=False).astype(np.float32)
@@ -220,5 +231,4 @@ def word_similarity(left: pa.Array, right: pa.Array, *, threads: int) -> NDArray
         right, "[0-9]"
     ).to_numpy(zero_copy_only=False)
     value = np.where(digits & ~(begins & (short >= 4)), 0.0, value)
-    equal = pc.equal(left, right).to_numpy(zero_copy_only=False)
     return np.where(equal, 1.0, np.minimum(value, 0.99)).astype(np.float32)

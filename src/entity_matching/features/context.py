@@ -61,4 +61,4 @@ def _crowd(group: NDArray[np.int64], values: Values, close: float) -> Values:
     ordered = np.sort(keys)
     ends = np.searchsorted(ordered, (group + 1) * spread + values.min(initial=0.0) - close - 1e-9)
     at_least = np.searchsorted(ordered, keys - close)
-    return (ends - at_least - 1).astype(np.float32)
+    return np.asarray(ends - at_least - 1, dtype=np.float32)

@@ -53,4 +53,4 @@ class Pairs:
         """Return where each source row's pairs begin, ending with the number of pairs."""
         if not len(self):
             return np.zeros(1, dtype=np.int64)
-        return np.r_[0, np.flatnonzero(np.diff(self.source)) + 1, len(self)].astype(np.int64)
+        return np.asarray(np.r_[0, np.flatnonzero(np.diff(self.source)) + 1, len(self)], dtype=np.int64)

@@ -66,8 +66,7 @@ class FeatureSpace:
         block = Block(len(pairs))
         for attribute in self.schema.attributes:
             block.extend(self._attribute(pairs, attribute))
-        if len(whole_columns(self.schema)) > 1 or self.schema.of_kind(Kind.TEXT):
-            block.extend(self._whole(pairs))
+        block.extend(self._whole(pairs))
         for name, values in (scores or {}).items():
             block.add(f"search.{name}", values, 1, f"score of the {name} search")
         if scores:
@@ -94,13 +93,24 @@ class FeatureSpace:
         return number_features(pairs, column, name) if kind is Kind.NUMBER else date_features(pairs, column, name)
 
     def _whole(self, pairs: Pairs) -> Block:
+        """Compare all words of the records, whichever attribute they stand in."""
+        block = Block(len(pairs))
+        several, has_text = len(whole_columns(self.schema)) > 1, self._has_text(pairs)
+        if not several and not has_text:
+            return block
         sources = whole_record(pairs.sources, self.schema)
         references = whole_record(pairs.references, self.schema)
-        block = compare_texts(sources, references, pairs, WHOLE, self._weights(WHOLE), self.limits)
-        if self.schema.of_kind(Kind.TEXT):  # what they bring to names alone is not worth their time
+        weights = self._weights(WHOLE)
+        if several:
+            block.extend(compare_texts(sources, references, pairs, WHOLE, weights, self.limits))
+        if has_text:  # what these bring to names alone is not worth their time
             block.extend(mark_features(sources, references, pairs, WHOLE))
-            block.extend(profile_features(sources, references, pairs, WHOLE, self._weights(WHOLE)))
+            block.extend(profile_features(sources, references, pairs, WHOLE, weights))
         return block
+
+    def _has_text(self, pairs: Pairs) -> bool:
+        columns = [words_column(attribute) for attribute in self.schema.of_kind(Kind.TEXT)]
+        return any(name in pairs.sources.column_names and name in pairs.references.column_names for name in columns)
 
     def _weights(self, name: str) -> WordWeights:
         return self.weights.get(name) or WordWeights(pa.array([], type=pa.string()), np.zeros(0, dtype=np.int64), 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -86,8 +88,8 @@ def _letter_features(
     initials_one = _initials(cut_sources).take(pa.array(pairs.source)).to_pylist()
     initials_two = _initials(cut_references).take(pa.array(pairs.reference)).to_pylist()
 
-    def measure(left: list[str], right: list[str], scorer: object) -> Values:
-        values = process.cpdist(left, right, scorer=scorer, dtype=np.float32, workers=limits.threads)  # type: ignore[call-overload]
+    def measure(left: list[str], right: list[str], scorer: Callable[..., float]) -> Values:
+        values = process.cpdist(left, right, scorer=scorer, dtype=np.float32, workers=limits.threads)
         return np.asarray(values, dtype=np.float32)
 
     shared = measure(solid_one, solid_two, LCSseq.similarity)

@@ -1,7 +1,7 @@
 """How much a word tells: inverse document frequency over the reference.
 
 ``idf(w) = ln((1 + n) / (1 + df(w))) / ln(1 + n)``, the smoothed form of Sparck Jones (1972) scaled to
-0..1: about 0 for a word that every record has, 1 for one that none has.
+0..1: :data:`LEAST` for a word that every record has, 1 for one that none has.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+LEAST = 0.01
+"""Least weight of a word; not 0, so that a copy is found whole in a reference of one record, or of equal ones."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class WordWeights:
         return cls(encoded.dictionary.cast(pa.string()), counts, len(texts))
 
     def lookup(self, words: pa.Array) -> NDArray[np.float32]:
-        """Return the weight of each word, 0 to 1, higher is rarer; 1 for a word never seen."""
+        """Return the weight of each word, :data:`LEAST` to 1, higher is rarer; 1 for a word never seen."""
         if len(self.words) == 0:
             return np.ones(len(words), dtype=np.float32)
         at = pc.index_in(words, value_set=self.words)
@@ -48,7 +51,7 @@ class WordWeights:
         counts = np.zeros(len(words), dtype=np.int64)
         counts[known] = self.counts[at.drop_null().to_numpy(zero_copy_only=False)]
         scale = np.log1p(max(self.documents, 1))
-        return ((scale - np.log1p(counts)) / scale).clip(0.0, 1.0).astype(np.float32)
+        return np.asarray(((scale - np.log1p(counts)) / scale).clip(LEAST, 1.0), dtype=np.float32)
 
     def to_table(self) -> pa.Table:
         """Return the counts as a table (word, count), to be saved."""

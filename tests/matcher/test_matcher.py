@@ -204,3 +204,13 @@ def test_a_reference_of_one_row() -> None:
     result = match(two, one, settings=SMALL).to_pylist()
     assert result[0]["entity_id"] == "r"
     assert result[1]["decision"] != "match"
+
+
+def test_a_column_that_neither_table_has_any_more_is_done_without(
+    companies: Companies, blind: Matcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = blind.match(companies.source.drop_columns(["city"]), companies.reference.drop_columns(["city"]))
+    assert figures(result, companies.labels)[1] > 0.8
+    assert "'city'" in caplog.text
+    with pytest.raises(SchemaError, match="company_name"):
+        blind.match(companies.source.drop_columns(["company_name"]), companies.reference.drop_columns(["company_name"]))

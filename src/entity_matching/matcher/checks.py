@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 
 from entity_matching.errors import InputError
 from entity_matching.normalize.strings import to_strings
-from entity_matching.schema import Attribute, Schema, Side
+from entity_matching.schema import Attribute, Kind, Schema, Side
 
 _log = logging.getLogger(__name__)
 
@@ -54,24 +55,47 @@ def check_tables(source: Given, reference: Given, schema: Schema) -> Schema:
             f"Columns of the reference: {', '.join(reference.table.column_names)}.",
             remedy="Say in a schema (--schema) which columns hold the same, with source_column and reference_column.",
         )
-    if len(kept) == len(schema.attributes):
+    return _keep(schema, {attribute.name for attribute in kept})
+
+
+def present(schema: Schema, source: Sequence[str], reference: Sequence[str]) -> Schema:
+    """Return the schema without the attributes that neither table has, for a model trained when one of them had it.
+
+    Names and texts stay: without them the model would be asked about other things than it was trained on, which
+    :func:`check_tables` then says. Each attribute left out is logged.
+
+    :param source: the columns of the source.
+    :param reference: the columns of the reference.
+    """
+    columns = {Side.SOURCE: source, Side.REFERENCE: reference}
+    absent = {
+        attribute.name
+        for attribute in schema.attributes
+        if attribute.kind not in (Kind.NAME, Kind.TEXT)
+        and all(attribute.column_on(side) not in columns[side] for side in Side)
+    }
+    for name in sorted(absent):
+        _log.warning("Neither table has the column of '%s', which the model was trained with; it does without.", name)
+    return _keep(schema, {attribute.name for attribute in schema.attributes} - absent)
+
+
+def _keep(schema: Schema, names: set[str]) -> Schema:
+    """Return the schema with the named attributes only."""
+    dropped = {attribute.name for attribute in schema.attributes} - names
+    if not dropped:
         return schema
-    names = {attribute.name for attribute in kept}
     # an identifier that looked to a dropped attribute for its exchange or country does without it
     freed = tuple(
         attribute.model_copy(
             update={
-                "exchange": attribute.exchange if attribute.exchange in names else None,
-                "country": None if attribute.country in _dropped(schema, names) else attribute.country,
+                "exchange": None if attribute.exchange in dropped else attribute.exchange,
+                "country": None if attribute.country in dropped else attribute.country,
             }
         )
-        for attribute in kept
+        for attribute in schema.attributes
+        if attribute.name in names
     )
     return schema.model_copy(update={"attributes": freed})
-
-
-def _dropped(schema: Schema, kept: set[str]) -> set[str]:
-    return {attribute.name for attribute in schema.attributes} - kept
 
 
 def _check_order(source: Given, reference: Given, schema: Schema) -> None:

@@ -14,6 +14,14 @@ from entity_matching.config import DecisionSettings
 log = logging.getLogger(__name__)
 
 
+LIKELIER = 0.5
+"""Confidence below which a candidate is likelier wrong than right, and so never accepted, however few the labels
+and however high their precision."""
+WORTH_A_LOOK = 0.5
+"""Share of the match threshold from which a candidate goes to review even if no true match was seen that low:
+a few hundred labels cannot show that there are none."""
+
+
 class Decision(enum.StrEnum):
     """What is decided of a source record."""
 
@@ -48,8 +56,9 @@ class Thresholds:
         :param right: whether that candidate is the record's true counterpart.
         :param has_truth: whether the record has a counterpart at all.
         :returns: ``match`` is the lowest confidence from which the share of right ones is at least the
-            target precision; if none is, the target itself (a calibrated confidence is the expected
-            precision). ``review`` is the confidence that the wanted share of true matches reaches.
+            target precision, but at least :data:`LIKELIER`; if none is, the target itself (a calibrated
+            confidence is the expected precision). ``review`` is the confidence that the wanted share of true
+            matches reaches, but at most :data:`WORTH_A_LOOK` of ``match``.
         """
         order = np.argsort(-confidence, kind="stable")
         ordered, hits = confidence[order], np.cumsum(right[order])
@@ -58,12 +67,17 @@ class Thresholds:
         ends = np.r_[np.diff(ordered) < 0, True] if len(order) else np.zeros(0, dtype=bool)
         good = ends & (hits >= settings.target_precision * accepted)
         match = _below(ordered, int(np.flatnonzero(good)[-1])) if good.any() else settings.target_precision
+        match = max(match, LIKELIER)
+        if not good.any():
+            log.info("no confidence was right as often as the target %g; it is taken as it is", match)
         true_matches = confidence[right]
-        review = float(np.quantile(true_matches, 1 - settings.kept_share)) if len(true_matches) else 0.0
+        # a value that occurs, not one between two: else one true match more would fall below it
+        lost = 1 - settings.kept_share
+        review = float(np.quantile(true_matches, lost, method="lower")) if len(true_matches) else 0.0
         f1 = 2 * hits / (accepted + max(1, int(has_truth.sum())))
         best = np.where(ends, f1, -1.0)
         best_f1 = _below(ordered, int(best.argmax())) if len(best) else match
-        return cls(match, min(review, match), best_f1)
+        return cls(match, min(review, WORTH_A_LOOK * match), best_f1)
 
     def decide(self, confidence: NDArray[np.float64]) -> NDArray[np.str_]:
         """Return the decision on each confidence, as strings."""

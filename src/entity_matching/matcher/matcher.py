@@ -12,7 +12,7 @@ import pyarrow as pa
 from entity_matching.config import MatcherSettings
 from entity_matching.guess import guess_schema
 from entity_matching.matcher.artifact import load_model, save_model
-from entity_matching.matcher.checks import Given, check_tables
+from entity_matching.matcher.checks import Given, check_tables, present
 from entity_matching.matcher.decide import Thresholds
 from entity_matching.matcher.fit import Progress
 from entity_matching.matcher.folds import entity_folds
@@ -83,7 +83,8 @@ class Matcher:
         :raises SchemaError: if the tables do not have the columns the matcher was trained on.
         """
         left, right = to_table(source, "the source"), to_table(reference, "the reference")
-        check_tables(Given(left, "the source"), Given(right, "the reference"), self.schema)
+        schema = present(self.schema, left.column_names, right.column_names)
+        check_tables(Given(left, "the source"), Given(right, "the reference"), schema)
         if progress is not None:
             progress("normalising", 0.0)
         prepared = Reference.prepare(right, self.schema, self.settings.search)

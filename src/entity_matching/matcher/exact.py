@@ -90,6 +90,7 @@ def _decide(found: ExactMatches, rows: Rows, attribute: Attribute, method: str) 
     if method == IDENTIFIER and differs.any():
         found.reference[differs] = _NOBODY
         found.method[differs] = ""
+        found.attribute[differs] = ""
         found.conflict[differs] = attribute.name
     free = (found.reference == -1) & (rows >= 0) & (found.conflict == "")
     found.reference[free] = rows[free]

@@ -6,6 +6,7 @@ closer pair never scores lower. That keeps exact copies on top even where the la
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from entity_matching.features import Block, Feature
 
 if TYPE_CHECKING:
     import lightgbm
+
+_TREE_SIZES = re.compile(r"^tree_sizes=([\d ]*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,8 @@ class PairScorer:
         """
         import lightgbm  # noqa: PLC0415 - heavy
 
+        if not _is_whole(text):  # LightGBM ends the process on a text that breaks off
+            raise ArtifactError("The scorer's trees are not whole.", remedy="Train the model again.")
         try:
             booster = lightgbm.Booster(model_str=text)
         except lightgbm.basic.LightGBMError as error:
@@ -107,3 +112,13 @@ class PairScorer:
                 remedy="Train the model again.",
             )
         return cls(features, booster, threads)
+
+
+def _is_whole(text: str) -> bool:
+    """Tell whether LightGBM's text holds the trees that its head announces."""
+    announced = _TREE_SIZES.search(text)
+    end = text.find("end of trees")
+    if announced is None or end < 0:
+        return False
+    start = text.find("Tree=0")
+    return end - (start if start >= 0 else end) == sum(map(int, announced[1].split()))

@@ -15,6 +15,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
+
 _PACKAGES = ("entity-matching", "numpy", "scipy", "pyarrow", "sparse-dot-topn", "rapidfuzz", "lightgbm", "torch")
 
 

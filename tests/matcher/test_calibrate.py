@@ -79,3 +79,9 @@ def test_order_is_kept_and_values_are_probabilities(seen: list[tuple[float, bool
     assert np.isfinite(calibrated).all()
     assert ((calibrated >= 0) & (calibrated <= 1)).all()
     assert (np.diff(calibrated) >= 0).all()
+
+
+def test_a_floor_lifts_low_confidence_and_keeps_the_order() -> None:
+    lifted = Calibration(floor=0.02).lift(np.array([0.0, 0.5, 1.0]))
+    assert lifted.tolist() == pytest.approx([0.02, 0.51, 1.0])
+    assert Calibration().lift(np.array([0.3])).tolist() == [0.3]

@@ -112,7 +112,7 @@ def test_an_agreement_that_was_doubted_is_not_taken_up_by_the_name() -> None:
 
 def test_a_unique_name_decides() -> None:
     found = _one({"name": "SIEMENS AG"}, {"name": "Bayer AG"}, {"name": "Siemens AG"})
-    assert found == (1, "exact_name", "name", "")
+    assert found == (1, "whole_name", "name", "")
 
 
 def test_a_name_decides_when_its_words_and_its_form_agree_in_other_spellings() -> None:
@@ -132,7 +132,7 @@ def test_a_name_that_several_reference_records_have_decides_nothing() -> None:
 def test_the_name_as_written_comes_before_its_words() -> None:
     # both reference records are "acme inc" in their words; one is so as it is written
     found = _one({"name": "Acme Inc"}, {"name": "Acme Incorporated"}, {"name": "ACME INC"})
-    assert found == (1, "exact_name", "name", "")
+    assert found == (1, "whole_name", "name", "")
 
 
 def test_a_name_is_doubted_where_the_country_differs() -> None:
@@ -173,7 +173,7 @@ def test_each_record_is_decided_by_itself() -> None:
     reference = [{"name": "Bayer AG", "isin": BAYER}, {"name": "x", "isin": SAP}, {"name": "Siemens AG"}]
     found = _match(source, reference)
     assert found.reference.tolist() == [2, -1, 1, 0]
-    assert found.method.tolist() == ["exact_name", "", "identifier", "identifier"]
+    assert found.method.tolist() == ["whole_name", "", "identifier", "identifier"]
 
 
 def test_several_source_records_may_be_one_reference_record() -> None:
@@ -199,4 +199,4 @@ def test_what_one_table_lacks_decides_nothing() -> None:
     without_isin = reference.drop_columns([name for name in reference.column_names if name.startswith("isin")])
     assert exact_matches(source, without_isin, SCHEMA).conflict.tolist() == ["country"]
     names_alone = without_isin.drop_columns(["country.raw", "country.value"])
-    assert exact_matches(source, names_alone, SCHEMA).method.tolist() == ["exact_name"]
+    assert exact_matches(source, names_alone, SCHEMA).method.tolist() == ["whole_name"]

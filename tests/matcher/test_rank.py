@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from entity_matching.matcher.rank import best_of_each, ranked
+from entity_matching.matcher.rank import best_of_each, exclusive, ranked
 
 
 def test_pairs_are_ordered_within_each_record() -> None:
@@ -24,3 +25,9 @@ def test_the_best_pair_of_each_record_and_none_where_there_is_no_candidate() -> 
 def test_no_candidates_at_all() -> None:
     assert best_of_each(np.zeros(0, dtype=np.int64), np.zeros(0), 3).tolist() == [-1, -1, -1]
     assert best_of_each(np.zeros(0, dtype=np.int64), np.zeros(0), 0).tolist() == []
+
+
+def test_rivals_share_what_only_one_can_have() -> None:
+    shared = exclusive(np.array([0, 0, 1, 1, 2]), np.array([0.9, 0.9, 0.6, 0.1, 0.8]))
+    assert shared.tolist() == pytest.approx([0.5, 0.5, 0.6, 0.1, 0.8])
+    assert exclusive(np.zeros(0, dtype=np.int64), np.zeros(0)).tolist() == []

@@ -30,10 +30,14 @@ def expit(log_odds: NDArray[np.floating]) -> Floats:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The map's slope (positive, so that order is kept) and intercept; the default leaves scores as they are."""
+    """The map's slope (positive, so that order is kept) and intercept; the default leaves scores as they are.
+
+    ``floor`` is the least confidence of a record's best candidate, see :meth:`lift`.
+    """
 
     slope: float = 1.0
     intercept: float = 0.0
+    floor: float = 0.0
 
     @classmethod
     def fit(cls, probability: NDArray[np.floating], right: NDArray[np.bool_]) -> Calibration:
@@ -58,6 +62,14 @@ class Calibration:
 
         found = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-4, 4), (-20, 20)])
         return cls(float(np.exp(found.x[0])), float(found.x[1]))
+
+    def lift(self, confidence: NDArray[np.float64]) -> Floats:
+        """Raise the confidence of best candidates to what is believed of them at least; order is kept.
+
+        :param confidence: calibrated, 0 to 1.
+        :returns: ``floor + (1 - floor) * confidence``.
+        """
+        return np.asarray(self.floor + (1 - self.floor) * confidence, dtype=np.float64)
 
     def apply(self, probability: NDArray[np.floating]) -> Floats:
         """Return calibrated probabilities, 0 to 1, in the same order as the raw ones."""

@@ -20,6 +20,9 @@ from entity_matching.schema import Attribute, Kind, Schema
 Rows = NDArray[np.int64]
 
 IDENTIFIER, EXACT_NAME = "identifier", "exact_name"
+WHOLE_NAME = "whole_name"
+"""All that the name says agrees, not just its distinguishing words and legal form. It is trusted apart from
+:data:`EXACT_NAME`, since labels seldom hold such records; the answer calls both an exact name."""
 _NOBODY = -2
 """Stands for the reference row while two identifiers of a record name two records."""
 ENTITY_LEVEL = frozenset({"lei", "vat", "registration", "own"})
@@ -34,7 +37,7 @@ class ExactMatches:
     """What the stage decided; arrays of shape (sources,).
 
     ``reference``: row of the reference, -1 where nothing was decided. ``method``: ``identifier``,
-    ``exact_name`` or "". ``attribute``: the attribute that decided. ``conflict``: the attribute that
+    ``whole_name``, ``exact_name`` or "". ``attribute``: the attribute that decided. ``conflict``: the attribute that
     contradicted an agreement, so that the record was left to scoring; "" if none.
     """
 
@@ -70,18 +73,22 @@ def exact_matches(sources: pa.Table, references: pa.Table, schema: Schema, *, ve
     found.reference[found.reference == _NOBODY] = -1
     names = schema.of_kind(Kind.NAME)
     if names:
-        for columns in _name_keys(names[0], sources, references):
-            _decide(found, _unique_agreement(sources, references, columns), names[0], EXACT_NAME)
+        for method, columns in _name_keys(names[0], sources, references):
+            _decide(found, _unique_agreement(sources, references, columns), names[0], method)
     if veto:
-        _veto(found, sources, references, schema, EXACT_NAME, _attribute_contradicts)
+        for method in (WHOLE_NAME, EXACT_NAME):
+            _veto(found, sources, references, schema, method, _attribute_contradicts)
     return found
 
 
-def _name_keys(name: Attribute, sources: pa.Table, references: pa.Table) -> list[list[str]]:
+def _name_keys(name: Attribute, sources: pa.Table, references: pa.Table) -> list[tuple[str, list[str]]]:
     """All the name says, then its distinguishing words with the legal form."""
-    keys = [[part(name.name, "text")], [part(name.name, "core"), part(name.name, "form")]]
+    keys = [
+        (WHOLE_NAME, [part(name.name, "text")]),
+        (EXACT_NAME, [part(name.name, "core"), part(name.name, "form")]),
+    ]
     have = set(sources.column_names) & set(references.column_names)
-    return [columns for columns in keys if have.issuperset(columns)]
+    return [(method, columns) for method, columns in keys if have.issuperset(columns)]
 
 
 def _decide(found: ExactMatches, rows: Rows, attribute: Attribute, method: str) -> None:

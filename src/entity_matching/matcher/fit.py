@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from entity_matching.matcher.calibrate import Calibration
 from entity_matching.matcher.examples import Examples
 from entity_matching.matcher.folds import entity_folds
 from entity_matching.matcher.outcomes import Outcomes
-from entity_matching.matcher.rank import best_of_each
+from entity_matching.matcher.rank import best_of_each, exclusive
 from entity_matching.matcher.scorer import PairScorer
 
 Progress = Callable[[str, float], None]
@@ -30,7 +30,13 @@ class Fitted:
 
 
 def fit(
-    examples: Examples, extra: Examples | None, settings: ScorerSettings, seed: int, progress: Progress | None = None
+    examples: Examples,
+    extra: Examples | None,
+    settings: ScorerSettings,
+    seed: int,
+    progress: Progress | None = None,
+    *,
+    floor: float = 0.0,
 ) -> Fitted:
     """Train on examples, and calibrate on the same examples by cross-validation over entities.
 
@@ -38,6 +44,7 @@ def fit(
 
     :param examples: what is learnt from and calibrated on.
     :param extra: examples that are learnt from but not calibrated on, at the weight ``extra_weight``.
+    :param floor: least confidence of a record's best candidate.
     :raises LabelsError: if no candidate is a match, or every one is.
     """
     match = examples.match
@@ -57,11 +64,12 @@ def fit(
         rest = examples.of_records(folds != fold)
         if rest.match.any() and not rest.match.all():
             raw[inside] = _train(rest, extra, settings, seed).predict_matrix(examples.matrix[inside])
+    raw = exclusive(examples.record, raw)
     best = best_of_each(examples.record, raw, len(examples.truth))
     right = (best >= 0) & (examples.reference[best] == examples.truth)
     confidence = np.where(best >= 0, raw[best], 0.0)
-    calibration = Calibration.fit(confidence[best >= 0], right[best >= 0])
-    calibrated = np.where(best >= 0, calibration.apply(confidence), 0.0)
+    calibration = replace(Calibration.fit(confidence[best >= 0], right[best >= 0]), floor=floor)
+    calibrated = np.where(best >= 0, calibration.lift(calibration.apply(confidence)), 0.0)
     if progress is not None:
         progress("training", len(used) / (len(used) + 1))
     scorer = _train(examples, extra, settings, seed)

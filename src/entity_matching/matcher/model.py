@@ -15,11 +15,11 @@ from entity_matching.features import FeatureSpace
 from entity_matching.matcher.calibrate import Calibration
 from entity_matching.matcher.compare import Compared, compared_batches
 from entity_matching.matcher.decide import Thresholds
-from entity_matching.matcher.exact import ExactMatches, exact_matches
+from entity_matching.matcher.exact import EXACT_NAME, WHOLE_NAME, ExactMatches, exact_matches
 from entity_matching.matcher.explain import reasons
 from entity_matching.matcher.fit import Progress
 from entity_matching.matcher.outcomes import Outcomes
-from entity_matching.matcher.rank import ranked
+from entity_matching.matcher.rank import exclusive, ranked
 from entity_matching.matcher.reference import Reference
 from entity_matching.matcher.result import Decided, assemble
 from entity_matching.matcher.scorer import PairScorer
@@ -88,7 +88,7 @@ class Model:
         return Decided(
             rows=rows,
             decision=np.full(len(rows), "match", dtype=object),
-            method=exact.method[rows].astype(object),
+            method=np.where(exact.method[rows] == WHOLE_NAME, EXACT_NAME, exact.method[rows]).astype(object),
             reason=[text.removesuffix("; no other candidate") for text in words],
             offsets=np.arange(len(rows) + 1),
             reference=found,
@@ -100,7 +100,8 @@ class Model:
     ) -> Decided:
         """Score a batch's candidates and decide its records."""
         candidates = compared.candidates
-        probability = self.calibration.apply(self.scorer.predict(compared.block))
+        raw = exclusive(candidates.source, self.scorer.predict(compared.block))
+        probability = self.calibration.apply(raw)
         order = ranked(candidates.source, probability)
         offsets = candidates.offsets(compared.rows)
         found = candidates.reference[order].astype(np.int64)
@@ -108,6 +109,7 @@ class Model:
         listed = _first(offsets, self.settings.decision.listed)
         best = np.where(np.diff(offsets) > 0, offsets[:-1], -1)
         has_any = best >= 0
+        probability[best[has_any]] = self.calibration.lift(probability[best[has_any]])
         confidence = np.where(has_any, probability[np.maximum(best, 0)] if len(probability) else 0.0, 0.0)
         decision = self.thresholds.decide(confidence).astype(object)
         decision[~has_any] = "no_match"

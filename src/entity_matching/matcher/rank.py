@@ -17,6 +17,21 @@ def ranked(record: NDArray[np.integer], probability: NDArray[np.float64]) -> Pai
     return np.lexsort((-probability, record)).astype(np.int64)
 
 
+def exclusive(record: NDArray[np.integer], probability: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Make room for the rivals: at most one candidate of a record is right, so together they get at most 1.
+
+    :param record: number of each pair's record, ascending, shape (pairs,).
+    :param probability: of each pair, seen for itself, 0 to 1, shape (pairs,).
+    :returns: ``p / max(1, sum of p over the record's candidates)``; the order within a record stays.
+    """
+    if not len(record):
+        return probability
+    starts = np.flatnonzero(np.r_[True, record[1:] != record[:-1]])
+    sums = np.add.reduceat(probability, starts)
+    lengths = np.diff(np.r_[starts, len(record)])
+    return np.asarray(probability / np.repeat(np.maximum(sums, 1.0), lengths), dtype=np.float64)
+
+
 def best_of_each(record: NDArray[np.integer], probability: NDArray[np.float64], records: int) -> Pairs:
     """Return the most probable pair of each record, -1 for a record without candidates.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from entity_matching.config import SearchSettings
 from entity_matching.normalize import normalize_table
-from entity_matching.records import KEY
-from entity_matching.schema import Schema, Side
+from entity_matching.records import KEY, part
+from entity_matching.schema import Kind, Schema, Side
 from entity_matching.search import CandidateIndex
 
 
@@ -25,6 +27,19 @@ class Reference:
         """Normalise and index a reference table as given."""
         table = normalize_table(reference, schema, Side.REFERENCE).combine_chunks()
         return cls(table, CandidateIndex.build(table, schema, settings))
+
+    def distinct_rows(self, schema: Schema) -> NDArray[np.int64]:
+        """Return the first row of each distinct wording, ascending: rows whose names and texts all differ."""
+        texts = [
+            part(attribute.name, "text")
+            for attribute in schema.of_kind(Kind.NAME, Kind.TEXT)
+            if part(attribute.name, "text") in self.table.column_names
+        ]
+        if not texts or not self.table.num_rows:
+            return np.arange(self.table.num_rows)
+        numbered = self.table.select(texts).append_column("row", pa.array(np.arange(self.table.num_rows)))
+        first = numbered.group_by(texts, use_threads=False).aggregate([("row", "min")])["row_min"]
+        return np.sort(first.to_numpy()).astype(np.int64)
 
     @property
     def keys(self) -> pa.Array:

@@ -17,7 +17,7 @@ from entity_matching.config import MatcherSettings
 from entity_matching.errors import LabelsError
 from entity_matching.features import FeatureSpace, TextLimits
 from entity_matching.matcher.compare import compare
-from entity_matching.matcher.exact import EXACT_NAME, IDENTIFIER, exact_matches
+from entity_matching.matcher.exact import EXACT_NAME, IDENTIFIER, WHOLE_NAME, exact_matches
 from entity_matching.matcher.examples import Examples, synthetic_examples
 from entity_matching.matcher.fit import Progress, fit
 from entity_matching.matcher.folds import entities
@@ -30,6 +30,9 @@ from entity_matching.schema import Schema, Side
 
 log = logging.getLogger(__name__)
 
+UNLIKE_ANY_NOISE = 0.02
+"""Chance that a best candidate is right although it looks wholly wrong, where no label was seen: real sources
+rename, translate and abbreviate in ways that no noise made here does."""
 EXACT_PRIOR, EXACT_PRIOR_WEIGHT = 0.995, 50.0
 """What is believed of the exact stage before any label is seen, and how many records that belief is worth."""
 
@@ -74,7 +77,8 @@ class Task:
         profiles = profile_source(sources, schema, changed=_changed(sources, prepared, schema))
         tell("learning from the reference", 0.0)
         rng = np.random.default_rng(settings.seed)
-        synthetic = synthetic_examples(reference, prepared, space, profiles, settings.scorer, rng)
+        raw, told_apart = _told_apart(reference, prepared, schema, settings)
+        synthetic = synthetic_examples(raw, told_apart, space, profiles, settings.scorer, rng)
         if labels is None or sources is None:
             return cls(prepared, space, synthetic, None, None, None)
         labelled, truth, group = _labelled(sources, prepared, labels)
@@ -96,8 +100,8 @@ class Task:
         :raises LabelsError: if the labels hold one class only.
         """
         if self.examples is None or self.sources is None or self.truth is None:
-            fitted = fit(self.synthetic, None, settings.scorer, settings.seed, progress)
-            exact = dict.fromkeys((IDENTIFIER, EXACT_NAME), EXACT_PRIOR)
+            fitted = fit(self.synthetic, None, settings.scorer, settings.seed, progress, floor=UNLIKE_ANY_NOISE)
+            exact = dict.fromkeys((IDENTIFIER, WHOLE_NAME, EXACT_NAME), EXACT_PRIOR)
         else:
             chosen = np.ones(len(self.truth), dtype=bool) if chosen is None else chosen
             fitted = fit(self.examples.of_records(chosen), self.synthetic, settings.scorer, settings.seed, progress)
@@ -136,12 +140,27 @@ class Task:
         return hashlib.sha256("\x1e".join(pairs).encode()).hexdigest()
 
 
+def _told_apart(
+    raw: pa.Table, reference: Reference, schema: Schema, settings: MatcherSettings
+) -> tuple[pa.Table, Reference]:
+    """Return a reference to learn from: the first record of each wording, if most only repeat another's.
+
+    Among a thousand records of one name no candidate is the right one, and nothing could be learnt.
+    """
+    rows = reference.distinct_rows(schema)
+    if 2 * len(rows) >= reference.table.num_rows:
+        return raw, reference
+    log.info("%d of %d reference records repeat the words of another", raw.num_rows - len(rows), raw.num_rows)
+    distinct = raw.take(pa.array(rows))
+    return distinct, Reference.prepare(distinct, schema, settings.search)
+
+
 def _changed(sources: pa.Table | None, reference: Reference, schema: Schema) -> Mapping[str, float] | None:
     """Estimate, from names that agree and are unique, how often the other attributes differ all the same."""
     if sources is None:
         return None
     found = exact_matches(sources, reference.table, schema, veto=False)
-    rows = np.flatnonzero(found.method == EXACT_NAME)
+    rows = np.flatnonzero(np.isin(found.method, (WHOLE_NAME, EXACT_NAME)))
     return disagreement(sources, reference.table, rows, found.reference[rows], schema)
 
 
@@ -180,7 +199,7 @@ def exact_confidence(
     """
     found = exact_matches(sources, reference.table, schema)
     confidence = {}
-    for method in (IDENTIFIER, EXACT_NAME):
+    for method in (IDENTIFIER, WHOLE_NAME, EXACT_NAME):
         decided = found.method == method
         right = float((found.reference[decided] == truth[decided]).sum())
         total = float(decided.sum()) + EXACT_PRIOR_WEIGHT

@@ -93,9 +93,13 @@ class FeatureSpace:
         return number_features(pairs, column, name) if kind is Kind.NUMBER else date_features(pairs, column, name)
 
     def _whole(self, pairs: Pairs) -> Block:
-        """Compare all words of the records, whichever attribute they stand in."""
+        """Compare all words of the records, whichever attribute they stand in.
+
+        Words move between names and texts; to one name with its categories this would add nothing but time.
+        """
         block = Block(len(pairs))
-        several, has_text = len(whole_columns(self.schema)) > 1, self._has_text(pairs)
+        has_text = self._has_text(pairs)
+        several = len(self.schema.of_kind(Kind.NAME)) > 1 or (has_text and len(whole_columns(self.schema)) > 1)
         if not several and not has_text:
             return block
         sources = whole_record(pairs.sources, self.schema)

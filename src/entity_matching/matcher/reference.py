@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from entity_matching.normalize import normalize_table
 from entity_matching.records import KEY, part
 from entity_matching.schema import Kind, Schema, Side
 from entity_matching.search import CandidateIndex
+from entity_matching.search.storage import read_table, replace_folder, write_table
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,23 @@ class Reference:
         """Normalise and index a reference table as given."""
         table = normalize_table(reference, schema, Side.REFERENCE).combine_chunks()
         return cls(table, CandidateIndex.build(table, schema, settings))
+
+    def save(self, folder: str | Path) -> None:
+        """Write it into a folder, whole or not at all, for processes that match against it later."""
+        replace_folder(Path(folder), self._write)
+
+    def _write(self, folder: Path) -> None:
+        write_table(folder, "records", self.table)
+        self.index.save(folder / "index")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Reference:
+        """Read what :meth:`save` wrote.
+
+        :raises ArtifactError: if a file is missing, damaged or of a newer format.
+        """
+        table = read_table(Path(folder), "records").combine_chunks()
+        return cls(table, CandidateIndex.load(Path(folder) / "index"))
 
     def distinct_rows(self, schema: Schema) -> NDArray[np.int64]:
         """Return the first row of each distinct wording, ascending: rows whose names and texts all differ."""

@@ -12,8 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from entity_matching.noise.profile import ColumnProfile
-from entity_matching.normalize.strings import to_strings
-from entity_matching.schema import Kind, Schema, Side
+from entity_matching.noise.records import present_columns
+from entity_matching.schema import Kind, Schema
 
 _CONSONANTS, _VOWELS, _DIGITS = "bcdfghjklmnprstvwz", "aeiou", "0123456789"
 
@@ -33,18 +33,14 @@ def decoy_records(
     The parameters and the table returned are those of :func:`noisy_records`.
     """
     columns: dict[str, pa.Array] = {}
-    for attribute in schema.attributes:
-        column = attribute.column_on(Side.REFERENCE)
-        if column not in reference.column_names or profiles[attribute.name].missing >= 1.0:
-            continue
-        values = [value or None for value in to_strings(reference[column].take(pa.array(rows))).to_pylist()]
-        if attribute.kind in (Kind.NAME, Kind.TEXT):
-            made = [_replace_words(value, rng) if value else value for value in values]
-        elif attribute.kind is Kind.IDENTIFIER:
-            made = [None] * len(values)
+    for attribute, column, values in present_columns(reference, rows, schema, profiles):
+        if attribute.kind is Kind.IDENTIFIER:
+            made = [""] * len(values)
+        elif attribute.kind in (Kind.NAME, Kind.TEXT):
+            made = [_replace_words(value, rng) if value else "" for value in values]
         else:
             made = [values[place] for place in rng.permutation(len(values))]
-        columns[attribute.column_on(Side.SOURCE)] = pa.array(made, type=pa.string())
+        columns[column] = pa.array([value or None for value in made], type=pa.string())
     return pa.table(columns)
 
 

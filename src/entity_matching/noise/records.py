@@ -44,7 +44,7 @@ def noisy_records(
     """
     columns: dict[str, pa.Array] = {}
     searched = next((attribute.name for attribute in schema.of_kind(Kind.NAME, Kind.TEXT)), None)
-    for attribute, column, values in _columns(reference, rows, schema, profiles):
+    for attribute, column, values in present_columns(reference, rows, schema, profiles):
         profile = profiles[attribute.name]
         missing = 0.0 if attribute.name == searched else max(profile.missing, _least_left_out(attribute))
         pool = [value for value in values if value]
@@ -71,14 +71,14 @@ def exact_records(
     """
     ways = rng.integers(3, size=len(rows)).tolist()
     columns: dict[str, pa.Array] = {}
-    for attribute, column, values in _columns(reference, rows, schema, profiles):
+    for attribute, column, values in present_columns(reference, rows, schema, profiles):
         is_text = attribute.kind in (Kind.NAME, Kind.TEXT)
         copies = [_copy(value, way, is_text=is_text) for value, way in zip(values, ways, strict=True)]
         columns[column] = pa.array(copies, type=pa.string())
     return pa.table(columns)
 
 
-def _columns(
+def present_columns(
     reference: pa.Table, rows: NDArray[np.int64], schema: Schema, profiles: Mapping[str, ColumnProfile]
 ) -> list[tuple[Attribute, str, list[str]]]:
     """Return each attribute that both tables have, the source's column, and the values of the rows ("": none).

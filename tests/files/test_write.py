@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from entity_matching.errors import OutputError
 from entity_matching.files import check_output, read_table, write_table
+from entity_matching.files.write import replacing
 
 CANDIDATES = [[{"entity_id": "C1", "confidence": 0.98}, {"entity_id": "C2", "confidence": 0.4}], []]
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=8)
@@ -132,6 +133,19 @@ def test_a_killed_process_leaves_the_old_file_or_none(tmp_path: Path, before: st
     done = subprocess.run([sys.executable, "-c", DIE_WHILE_WRITING, str(path)], capture_output=True, check=False)
     assert done.returncode == -9
     assert (path.read_text() if path.exists() else None) == before
+
+
+def test_two_runs_at_once_leave_one_whole_file_the_later_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with replacing(path) as first:
+        first.write(b"first ")
+        with replacing(path) as second:
+            second.write(b"second ")
+            first.write(b"and whole")
+            second.write(b"and whole")
+        assert path.read_text() == "second and whole"
+    assert path.read_text() == "first and whole"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_error_while_writing_leaves_nothing_behind(tmp_path: Path) -> None:

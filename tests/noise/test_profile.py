@@ -38,7 +38,7 @@ def test_shares_are_those_of_the_source() -> None:
     )
     profiles = profile_source(table, SCHEMA)
     name = profiles["name"]
-    assert (name.missing, name.upper, name.formed, name.suffixed, name.ascii) == (0, 0.6, 0.4, 0.2, 0.8)
+    assert (name.missing, name.formed, name.ascii) == (0, 0.4, 0.8)
     assert name.plus > 0.5
     assert profiles["country"].missing == pytest.approx(0.4)
     assert profiles["ticker"].missing == 1  # a column, but nothing in it
@@ -64,7 +64,6 @@ def test_what_is_known_of_disagreement_is_taken_and_the_usual_otherwise() -> Non
 
 def test_a_source_without_suffixes_teaches_none() -> None:
     profile = profile_source(_normal(name=["arnie morton's of chicago", "art's delicatessen"]), SCHEMA)["name"]
-    assert profile.suffixed == 0
     assert {style.ending for style in profile.styles} == {""}
 
 
@@ -78,5 +77,4 @@ def test_a_large_source_is_sampled_evenly() -> None:
     names = ["UPPER AG"] * (rows // 2) + ["Lower AG"] * (rows // 2)
     profile = profile_source(_normal(name=names), SCHEMA, sample=2 * STYLES)["name"]
     assert len(profile.styles) == STYLES
-    assert profile.upper == pytest.approx(0.5, abs=0.01)
     assert sum(style.case == "upper" for style in profile.styles) == pytest.approx(STYLES / 2, rel=0.01)

@@ -22,16 +22,13 @@ STYLES = 4_000
 class ColumnProfile:
     """One attribute of the source. Shares are 0 to 1.
 
-    ``missing``: share without a value. ``upper``: share written in capitals. ``suffixed``: share of names with
-    a listing suffix. ``formed``: share of names with a legal form. ``ascii``: share without a letter beyond
-    ASCII. ``plus``: share of ``+`` among the signs for "and". ``changed``: share of values that differ between
-    the two tables although the records agree. ``limits``: lengths at which values are cut. ``styles``: how
-    names are written, a sample.
+    ``missing``: share without a value. ``formed``: share of names with a legal form. ``ascii``: share without a
+    letter beyond ASCII. ``plus``: share of ``+`` among the signs for "and". ``changed``: share of values that
+    differ between the two tables although the records agree. ``limits``: lengths at which values are cut.
+    ``styles``: how names are written (case, limit, ending), a sample.
     """
 
     missing: float = 0.1
-    upper: float = 0.6
-    suffixed: float = 0.5
     formed: float = 0.75
     ascii: float = 0.9
     plus: float = 0.3
@@ -79,15 +76,16 @@ def _profile(table: pa.Table, attribute: Attribute, changed: float) -> ColumnPro
         return ColumnProfile(missing=1.0, changed=changed)
     missing = 1 - given.num_rows / table.num_rows
     values = given[column]
-    upper = _share(pc.utf8_is_upper(values))
     if attribute.kind is Kind.NAME:
-        return _name_profile(given, attribute, missing, upper)
+        return _name_profile(given, attribute, missing)
     lengths = np.asarray(pc.utf8_length(values).to_numpy(), dtype=np.int64)
     limits = common_limits(lengths) if attribute.kind is Kind.TEXT else ()
-    return ColumnProfile(missing, upper, 0.0, 0.0, _share(pc.string_is_ascii(values)), changed=changed, limits=limits)
+    return ColumnProfile(
+        missing=missing, formed=0.0, ascii=_share(pc.string_is_ascii(values)), changed=changed, limits=limits
+    )
 
 
-def _name_profile(given: pa.Table, attribute: Attribute, missing: float, upper: float) -> ColumnProfile:
+def _name_profile(given: pa.Table, attribute: Attribute, missing: float) -> ColumnProfile:
     some = _evenly(given, STYLES)
     names = some[part(attribute.name, "raw")]
     has_form = pc.not_equal(some[part(attribute.name, "form")], "")
@@ -95,8 +93,6 @@ def _name_profile(given: pa.Table, attribute: Attribute, missing: float, upper: 
     plus, ands = _count(names, "+"), _count(names, "&")
     return ColumnProfile(
         missing=missing,
-        upper=upper,
-        suffixed=float(np.mean([bool(style.ending) for style in styles])),
         formed=_share(has_form),
         ascii=_share(pc.string_is_ascii(names)),
         plus=(plus + 0.3) / (plus + ands + 1),

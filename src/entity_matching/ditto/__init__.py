@@ -1,0 +1,1 @@
+"""Ditto: a language model fine-tuned on pairs of records (Li et al., VLDB 2020)."""

@@ -30,7 +30,7 @@ from entity_matching.matcher.model import Model
 from entity_matching.matcher.outcomes import Outcomes
 from entity_matching.matcher.scorer import PairScorer
 from entity_matching.schema import Schema
-from entity_matching.search.storage import read_table, replace_folder, write_table
+from entity_matching.storage import read_table, replace_folder, write_table
 from entity_matching.version import __version__
 
 FORMAT = 1

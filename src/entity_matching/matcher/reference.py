@@ -14,7 +14,7 @@ from entity_matching.normalize import normalize_table
 from entity_matching.records import KEY, part
 from entity_matching.schema import Kind, Schema, Side
 from entity_matching.search import CandidateIndex
-from entity_matching.search.storage import read_table, replace_folder, write_table
+from entity_matching.storage import read_table, replace_folder, write_table
 
 
 @dataclass(frozen=True)

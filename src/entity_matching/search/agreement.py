@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from entity_matching import storage
 from entity_matching.records import part
 from entity_matching.schema import Kind, Schema
-from entity_matching.search import storage
 from entity_matching.search.candidates import Rows, Scores
 from entity_matching.search.fields import strings
 

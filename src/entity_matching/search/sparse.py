@@ -14,8 +14,8 @@ import numpy.typing as npt
 from scipy import sparse
 from sparse_dot_topn import sp_matmul_topn, zip_sp_matmul_topn
 
+from entity_matching import storage
 from entity_matching.config import SearchSettings
-from entity_matching.search import storage
 from entity_matching.search.base import Hits, ordered
 from entity_matching.search.candidates import Rows, Scores, rank_in_group
 from entity_matching.search.parallel import ordered_map

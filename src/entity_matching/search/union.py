@@ -11,10 +11,10 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from entity_matching import storage
 from entity_matching.config import SearchSettings
 from entity_matching.errors import ArtifactError, SettingsError
 from entity_matching.schema import Schema
-from entity_matching.search import storage
 from entity_matching.search.agreement import Agreement
 from entity_matching.search.base import Searcher
 from entity_matching.search.candidates import FUSED, Candidates, Scores, distinct_sorted, ranking

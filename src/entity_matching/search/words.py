@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import sparse
 
+from entity_matching import storage
 from entity_matching.config import SearchSettings
 from entity_matching.schema import Schema
-from entity_matching.search import storage
 from entity_matching.search.base import Hits
 from entity_matching.search.candidates import Rows, Scores
 from entity_matching.search.counting import Field

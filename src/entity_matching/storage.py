@@ -1,4 +1,4 @@
-"""Files of a saved index: numpy arrays, Arrow tables and JSON; never a pickle."""
+"""Folders and files of what is saved: numpy arrays, Arrow tables and JSON; never a pickle."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from entity_matching import storage
 from entity_matching.errors import ArtifactError
-from entity_matching.search import storage
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:

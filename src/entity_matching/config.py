@@ -101,6 +101,8 @@ class DittoSettings:
     ``weight_decay``, ``clip`` (of the gradient's norm), ``dropout``: as usual. ``negatives``: pairs that do not
     match, drawn anew for each pass, per match. ``augment``: share of pairs that are augmented; ``mixda``: whether
     an augmented pair is interpolated with the original (MixDA), ``mixda_alpha`` the Beta distribution's parameter.
+    ``mine_every``: passes after which the pairs that do not match are scored anew, so that the hard ones are
+    drawn more often; ``mining_pool``: how many are scored, at most, per match.
     ``checkpoint_minutes``: minutes between checkpoints within a pass. ``precision``: ``fp32``, ``bf16``, or ``auto``:
     bf16 where the processor computes with it. ``device``: as torch names it, or ``auto``: CUDA where there is one.
     ``threads``: of training and prediction on a CPU.
@@ -122,6 +124,8 @@ class DittoSettings:
     augment: float = 0.3
     mixda: bool = True
     mixda_alpha: float = 0.8
+    mine_every: int = 2
+    mining_pool: float = 8.0
     checkpoint_minutes: float = 5.0
     precision: str = "auto"
     device: str = "auto"
@@ -134,9 +138,18 @@ class DittoSettings:
         """
         _check(isinstance(self.encoder, str) and self.encoder != "", "encoder", self.encoder, "a name or a path")
         _check_whole(
-            self, {"max_tokens": 16, "epochs": 1, "patience": 1, "batch": 1, "step_tokens": 16, "threads": 1}
+            self,
+            {
+                "max_tokens": 16,
+                "epochs": 1,
+                "patience": 1,
+                "batch": 1,
+                "step_tokens": 16,
+                "mine_every": 1,
+                "threads": 1,
+            },
         )
-        for name in ("learning_rate", "head_rate", "clip", "mixda_alpha", "negatives"):
+        for name in ("learning_rate", "head_rate", "clip", "mixda_alpha", "negatives", "mining_pool"):
             value = getattr(self, name)
             _check(_is_number(value) and 0 < value < math.inf, name, value, "a number above 0")
         for name in ("warm_up", "weight_decay", "dropout", "augment"):

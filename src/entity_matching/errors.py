@@ -73,6 +73,10 @@ class ArtifactError(EntityMatchingError):
     """Raised when a saved model or index is damaged, too new, or does not fit the data."""
 
 
+class TrainingError(EntityMatchingError):
+    """Raised when training cannot go on; what it had learnt until then is kept."""
+
+
 class OptionalDependencyError(EntityMatchingError):
     """Raised when a part needs a package that is not installed.
 

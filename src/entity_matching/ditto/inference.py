@@ -1,0 +1,70 @@
+"""The network's own answers, while it is in PyTorch: for validation and for what is learnt on held-out pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from entity_matching.config import DittoSettings
+from entity_matching.ditto.batches import parts
+from entity_matching.ditto.network import PairNetwork
+from entity_matching.ditto.tokens import PairTokenizer, TokenizedPair
+
+
+def device_of(settings: DittoSettings) -> torch.device:
+    """Return the device that the settings ask for; ``auto`` is CUDA where there is one."""
+    if settings.device != "auto":
+        return torch.device(settings.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def computes_in_bf16(settings: DittoSettings, device: torch.device) -> bool:
+    """Say whether to compute in bfloat16: as asked, or where the processor has instructions for it."""
+    if settings.precision != "auto":
+        return settings.precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    asked = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("avx512_bf16", "amx_tile"))
+    return any(bool(ask()) for ask in asked if ask is not None)
+
+
+@contextmanager
+def computing(settings: DittoSettings) -> Iterator[None]:
+    """Set the threads, and leave torch's threads and draws at random as they were afterwards."""
+    threads, state = torch.get_num_threads(), torch.get_rng_state()
+    torch.set_num_threads(settings.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_rng_state(state)
+
+
+def tensors(
+    tokenizer: PairTokenizer, pairs: Sequence[TokenizedPair], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return tokens, mask and types of pairs, padded to the longest, each of shape (pairs, tokens)."""
+    ids, mask, types = (torch.from_numpy(array).to(device) for array in tokenizer.pad(pairs))
+    return ids, mask, types
+
+
+def predict(
+    network: PairNetwork, tokenizer: PairTokenizer, pairs: Sequence[TokenizedPair], settings: DittoSettings
+) -> NDArray[np.float64]:
+    """Return the log-odds of each pair, shape (pairs,), computed as training computes."""
+    device = next(network.parameters()).device
+    lengths = np.array([len(pair.ids) for pair in pairs], dtype=np.int64)
+    order = np.argsort(lengths, kind="stable")
+    odds = np.zeros(len(pairs), dtype=np.float64)
+    was_training = network.training
+    network.eval()
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, computes_in_bf16(settings, device)):
+        for part in parts(lengths[order], 2 * settings.step_tokens):
+            rows = order[part]
+            odds[rows] = network(*tensors(tokenizer, [pairs[row] for row in rows.tolist()], device)).cpu().numpy()
+    network.train(was_training)
+    return odds

@@ -164,6 +164,33 @@ class DittoSettings:
 
 
 @dataclass(frozen=True)
+class CascadeSettings:
+    """Which candidates go to Ditto: those of which the feature scorer is not sure.
+
+    ``low``, ``high``: its probability between which a candidate goes on, 0 to 1; 0 and 1 send all.
+    ``folds``: parts of the labelled entities that Ditto is trained without in turn, so that what blends its
+    scores with the features learns from scores of records that it had not seen.
+    ``pretraining_epochs``: passes over the pairs made without labels, before it is trained on labels.
+    """
+
+    low: float = 0.001
+    high: float = 0.999
+    folds: int = 3
+    pretraining_epochs: int = 3
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        :raises SettingsError: if one is not kept.
+        """
+        for name in ("low", "high"):
+            share = getattr(self, name)
+            _check(_is_number(share) and 0 <= share <= 1, name, share, "a probability, 0 to 1")
+        _check(self.low < self.high, "low", self.low, f"less than high ({self.high})")
+        _check_whole(self, {"folds": 2, "pretraining_epochs": 1})
+
+
+@dataclass(frozen=True)
 class DecisionSettings:
     """When a candidate is accepted, and when none is worth a look.
 
@@ -189,10 +216,15 @@ class DecisionSettings:
 
 @dataclass(frozen=True)
 class MatcherSettings:
-    """All settings of a matcher; they are saved with it. ``seed``: of every draw at random, at least 0."""
+    """All settings of a matcher; they are saved with it.
+
+    ``ditto``: of the deep matcher; ``None``: there is none. ``seed``: of every draw at random, at least 0.
+    """
 
     search: SearchSettings = field(default_factory=SearchSettings)
     scorer: ScorerSettings = field(default_factory=ScorerSettings)
+    ditto: DittoSettings | None = None
+    cascade: CascadeSettings = field(default_factory=CascadeSettings)
     decision: DecisionSettings = field(default_factory=DecisionSettings)
     seed: int = 0
 
@@ -213,10 +245,19 @@ class MatcherSettings:
 
         :raises SettingsError: if a setting is unknown or outside its range.
         """
-        groups = {"search": SearchSettings, "scorer": ScorerSettings, "decision": DecisionSettings}
+        groups = {
+            "search": SearchSettings,
+            "scorer": ScorerSettings,
+            "ditto": DittoSettings,
+            "cascade": CascadeSettings,
+            "decision": DecisionSettings,
+        }
         _check_known(data, cls, "settings")
-        read: dict[str, Any] = {name: _read(group, data[name], name) for name, group in groups.items() if name in data}
-        return cls(**read, **{name: value for name, value in data.items() if name not in groups})
+        read: dict[str, Any] = {
+            name: _read(group, data[name], name) for name, group in groups.items() if data.get(name) is not None
+        }
+        rest = {name: value for name, value in data.items() if name not in groups}
+        return cls(**read, **rest)
 
 
 def _read(group: type[Any], data: object, name: str) -> Any:

@@ -49,7 +49,7 @@ class PairNetwork(nn.Module):
         self.types = nn.Embedding(TYPES, width)
         nn.init.zeros_(self.types.weight)
         self.dropout = SharedDropout(dropout)
-        self.head = nn.Linear(4 * width, 1)
+        self.head = nn.Linear(width, 1)
         _share_dropout(self.encoder, dropout)
 
     @classmethod
@@ -75,22 +75,12 @@ class PairNetwork(nn.Module):
         return self.judge(self.read(input_ids, attention_mask, types))
 
     def read(self, input_ids: Tensor, attention_mask: Tensor, types: Tensor) -> Tensor:
-        """Return what the encoder makes of each pair, shape (pairs, 4 * dimensions).
-
-        The first token's state, the mean of all, and how the means of the two sides differ and agree: what the
-        encoder was pretrained to compare sentences by is there from the start.
-        """
+        """Return what the encoder makes of each pair: its first token's state, shape (pairs, dimensions)."""
         embedded = self.encoder.get_input_embeddings()(input_ids) + self.types(types)
-        sides = types % 2
-        given = {"token_type_ids": sides} if self.has_sides else {}
+        given = {"token_type_ids": types % 2} if self.has_sides else {}
         states = self.encoder(inputs_embeds=embedded, attention_mask=attention_mask, **given).last_hidden_state
-        right = (sides * attention_mask).unsqueeze(-1).to(states.dtype)
-        left = ((1 - sides) * attention_mask).unsqueeze(-1).to(states.dtype)
-        left_sum, right_sum = (states * left).sum(1), (states * right).sum(1)
-        left_size, right_size = left.sum(1), right.sum(1)
-        left_mean, right_mean = left_sum / left_size, right_sum / right_size
-        mean = (left_sum + right_sum) / (left_size + right_size)
-        return torch.cat([states[:, 0], mean, (left_mean - right_mean).abs(), left_mean * right_mean], dim=1)
+        first: Tensor = states[:, 0]
+        return first
 
     def judge(self, reading: Tensor) -> Tensor:
         """Return the log-odds of what :meth:`read` gave."""
@@ -99,9 +89,9 @@ class PairNetwork(nn.Module):
 
 
 def _share_dropout(module: nn.Module, share: float) -> None:
-    """Replace the encoder's own dropout."""
+    """Replace the encoder's own dropout, but for that of the attention, which is off."""
     for name, child in module.named_children():
-        if isinstance(child, nn.Dropout):
+        if isinstance(child, nn.Dropout) and child.p > 0:
             setattr(module, name, SharedDropout(share))
         else:
             _share_dropout(child, share)

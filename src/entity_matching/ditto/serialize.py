@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from entity_matching.ditto.spans import Places, country_names, span_types
 from entity_matching.ditto.words import Record, SpanType, Value, Word
 from entity_matching.errors import ArtifactError, InputError, SchemaError
+from entity_matching.normalize.identifiers import MISSING
 from entity_matching.normalize.text import normalize_text, normalize_words, to_ascii
 from entity_matching.records import part
 from entity_matching.schema import Attribute, Kind, Schema
@@ -29,6 +31,9 @@ WORD_LIMIT = 500_000
 """Words whose frequency is kept, the most frequent ones; one beyond counts as standing in a single record."""
 PLACE_LIMIT = 50_000
 """Places learnt from a reference, the most frequent ones; countries are known besides."""
+_WORDS_CACHED = 200_000
+_LONGEST_CACHED = 64
+"""Letters of the longest word of which one copy serves all records."""
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +109,14 @@ class Serializer:
 
         :raises InputError: if markers are out of place, or an attribute is unknown or there twice.
         """
-        found = dict(self._parts(text))
+        found: dict[str, list[str]] = {}
+        for name, words in _split(text):
+            attribute = self._default() if name is None else self._attribute(name, text)
+            if attribute.name in found:
+                raise InputError(
+                    f"the attribute '{attribute.name}' is there twice.", file=_shown(text), remedy="Remove one."
+                )
+            found[attribute.name] = words
         return tuple(
             Value(attribute.name, self._typed(found[attribute.name], attribute))
             for attribute in self.schema.attributes
@@ -153,45 +165,28 @@ class Serializer:
         return [values[row] for row in rows]
 
     def _typed(self, words: list[str], attribute: Attribute) -> tuple[Word, ...]:
-        return tuple(map(_word, words, span_types(words, attribute, self.places)))
+        types = span_types(words, attribute, self.places)
+        return tuple(
+            _word(word, kind) if len(word) <= _LONGEST_CACHED else Word(word, kind)
+            for word, kind in zip(words, types, strict=True)
+        )
 
-    def _parts(self, text: str) -> Iterator[tuple[str, list[str]]]:
-        """Yield each attribute of a serialised text with its words.
+    def _attribute(self, name: str, text: str) -> Attribute:
+        """Return the attribute of a name as :func:`serialize` writes it, or as the schema does."""
+        spoken = spoken_name(name)
+        for attribute in self.schema.attributes:
+            if spoken_name(attribute.name) == spoken:
+                return attribute
+        names = ", ".join(spoken_name(attribute.name) for attribute in self.schema.attributes)
+        raise InputError(
+            f"the attribute '{_short(name)}' is unknown. Attributes are: {names}.",
+            file=_shown(text),
+            remedy="Correct its name.",
+        )
 
-        :raises InputError: as :meth:`parse` says.
-        """
-        before, *parts = f" {' '.join(text.split())} ".split(f" {COLUMN} ")
-        if not parts:
-            if f" {VALUE} " in before:
-                raise InputError(f"'{VALUE}' stands without '{COLUMN}' before it.", file=_shown(text), remedy=_EXAMPLE)
-            yield self._default(), _folded(before)
-            return
-        if before.strip():
-            raise InputError(f"words stand before the first '{COLUMN}'.", file=_shown(text), remedy=_EXAMPLE)
-        known = {spoken_name(attribute.name): attribute.name for attribute in reversed(self.schema.attributes)}
-        seen = set()
-        for piece in parts:
-            name, *values = f" {piece} ".split(f" {VALUE} ")
-            if len(values) != 1:
-                raise InputError(
-                    f"expected one '{VALUE}' after '{COLUMN} {name.strip()[:_SHOWN]}', found {len(values)}.",
-                    file=_shown(text),
-                    remedy=_EXAMPLE,
-                )
-            attribute = known.get(spoken_name(name))
-            if attribute is None or attribute in seen:
-                problem = "unknown" if attribute is None else "there twice"
-                raise InputError(
-                    f"the attribute '{name.strip()[:_SHOWN]}' is {problem}. Attributes are: {', '.join(known)}.",
-                    file=_shown(text),
-                    remedy="Correct its name." if attribute is None else "Remove one.",
-                )
-            seen.add(attribute)
-            yield attribute, _folded(values[0])
-
-    def _default(self) -> str:
+    def _default(self) -> Attribute:
         """Return the attribute that a text without markers belongs to: the first name or text, else the first."""
-        return (*self.schema.of_kind(Kind.NAME, Kind.TEXT), *self.schema.attributes)[0].name
+        return (*self.schema.of_kind(Kind.NAME, Kind.TEXT), *self.schema.attributes)[0]
 
 
 def serialize(record: Record) -> str:
@@ -210,7 +205,7 @@ def spoken_name(attribute: str) -> str:
     return normalize_words(attribute)
 
 
-@lru_cache(200_000)
+@lru_cache(_WORDS_CACHED)
 def _word(text: str, span_type: SpanType) -> Word:
     return Word(text, span_type)
 
@@ -242,7 +237,7 @@ def _texts(table: pa.Table, attribute: Attribute) -> pa.Array:
     if kind is Kind.CATEGORY:
         return _mapped(column("value"), _country if attribute.type == "country" else str.lower)
     values = _mapped(column("value"), _number if kind is Kind.NUMBER else str)
-    return pc.coalesce(values, _mapped(pc.if_else(values.is_null(), column("raw"), ""), normalize_text))
+    return pc.coalesce(values, _mapped(pc.if_else(values.is_null(), column("raw"), ""), _unread))
 
 
 def _mapped(column: pa.Array, function: Callable[[Any], str]) -> pa.Array:
@@ -252,8 +247,14 @@ def _mapped(column: pa.Array, function: Callable[[Any], str]) -> pa.Array:
     return pa.array(texts, pa.large_string()).take(encoded.indices)
 
 
+def _unread(raw: str) -> str:
+    """Return the words of what is no number or date though one was expected; "" for what means nothing."""
+    return "" if raw.lower() in MISSING else normalize_text(raw)
+
+
 def _identifier(value: str) -> str:
-    return to_ascii(value) if to_ascii(value).strip() else normalize_words(value)
+    folded = to_ascii(value)
+    return folded if folded.strip() else normalize_words(value)
 
 
 def _country(value: str) -> str:
@@ -289,14 +290,43 @@ def _places(references: pa.Table, schema: Schema) -> Places:
     return places
 
 
-def _folded(text: str) -> list[str]:
+def _split(text: str) -> Iterator[tuple[str | None, list[str]]]:
+    """Yield each value of a serialised text as its attribute's name, ``None`` without markers, and its words.
+
+    :raises InputError: if markers are out of place.
+    """
+    words = text.split()
+    starts = [place for place, word in enumerate(words) if word == COLUMN]
+    before = words[: starts[0]] if starts else words
+    if VALUE in before or (before and starts):
+        what = f"'{VALUE}' stands" if VALUE in before else "words stand"
+        raise InputError(f"{what} before the first '{COLUMN}'.", file=_shown(text), remedy=_EXAMPLE)
+    if not starts:
+        yield None, _folded(words)
+    for start, end in pairwise([*starts, len(words)]):
+        piece = words[start + 1 : end]
+        if piece.count(VALUE) != 1:
+            raise InputError(
+                f"expected one '{VALUE}' after '{COLUMN}', found {piece.count(VALUE)} in '{_short(' '.join(piece))}'.",
+                file=_shown(text),
+                remedy=_EXAMPLE,
+            )
+        place = piece.index(VALUE)
+        yield " ".join(piece[:place]), _folded(piece[place + 1 :])
+
+
+def _folded(words: list[str]) -> list[str]:
+    text = " ".join(words)
     return (text if text.isascii() else to_ascii(text)).lower().split()
 
 
-_SHOWN = 40
 _EXAMPLE = f"Write it as '{COLUMN} name {VALUE} words {COLUMN} ...', or give the words alone."
+_SHOWN = 40
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _shown(text: str) -> str:
-    start = " ".join(text[: _SHOWN * 4].split())
-    return f"'{start[:_SHOWN]}...'" if len(start) > _SHOWN else f"'{start}'"
+    return f"'{_short(' '.join(text[: _SHOWN * 4].split()))}'"

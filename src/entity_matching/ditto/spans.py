@@ -33,6 +33,8 @@ _CODE_DIGITS = 7
 _DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"[a-z]")
 _WORDS_CACHED = 200_000
+_LONGEST_CACHED = 64
+"""Letters of the longest word that is remembered, so that huge cells do not stay in memory."""
 
 
 @cache
@@ -93,18 +95,27 @@ def _is_place(value: str) -> bool:
     return PLACE_LETTERS <= len(value) and value.count(" ") < PLACE_WORDS and value.replace(" ", "").isalpha()
 
 
-@lru_cache(_WORDS_CACHED)
 def word_type(word: str) -> SpanType:
     """Return what a word is by its own looks: a number (with its unit, or in Roman figures), a code, or plain.
 
-    Roman figures run from ii to xxxix; a lone letter is a plain word.
+    Roman figures run from ii to xxxix; a lone letter is a plain word. A code mixes letters and digits, or is a
+    figure of seven digits or more.
+
+    :param word: lower-case ASCII.
     """
+    return _remembered(word) if len(word) <= _LONGEST_CACHED else _look(word)
+
+
+def _look(word: str) -> SpanType:
     if _DIGIT.search(word) is None:
         roman = 2 <= len(word) <= _LONGEST_ROMAN and _ROMAN.fullmatch(word) is not None
         return SpanType.NUMBER if roman else SpanType.PLAIN
     if _NUMBER.fullmatch(word) is not None:
         return SpanType.CODE if word.isdigit() and len(word) >= _CODE_DIGITS else SpanType.NUMBER
     return SpanType.CODE if _LETTER.search(word) is not None else SpanType.NUMBER
+
+
+_remembered = lru_cache(_WORDS_CACHED)(_look)
 
 
 def span_types(words: list[str], attribute: Attribute, places: Places) -> list[SpanType]:

@@ -104,7 +104,7 @@ class PairTokenizer:
         self._room = settings.max_tokens - 2 - self._between
         self._idf = idf
         self._noted: set[str] = set()
-        self._word_ids = lru_cache(WORDS_CACHED)(self._tokenize)
+        self._remembered = lru_cache(WORDS_CACHED)(self._tokenize)
         self._marker_ids = lru_cache(10_000)(self._marker)
 
     @classmethod
@@ -250,6 +250,10 @@ class PairTokenizer:
     def _marker(self, attribute: str) -> tuple[int, ...]:
         name = [token for word in spoken_name(attribute).split() for token in self._word_ids(word)]
         return (*self._word_ids(COLUMN.lower()), *name[:WORD_TOKENS], *self._word_ids(VALUE.lower()))
+
+    def _word_ids(self, word: str) -> tuple[int, ...]:
+        """Return a word's tokens; no more of a huge one is kept in memory than tells that it is cut."""
+        return self._remembered(word[: WORD_LETTERS + 1])
 
     def _tokenize(self, word: str) -> tuple[int, ...]:
         """Return a word's tokens; the space before it is what byte-level BPE knows the start of a word by."""

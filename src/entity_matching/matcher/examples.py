@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,8 @@ class Examples:
     ``matrix``: features of each pair, shape (pairs, features). ``record``: number of each pair's source
     record, ascending. ``reference``: row of each pair's reference record. ``truth``: the reference row that
     each record denotes, shape (records,), -1 if it is none of them; a true one that the search did not find
-    is the truth all the same. ``group``: the entity of each record, for folds.
+    is the truth all the same. ``group``: the entity of each record, for folds. ``sources``: the records
+    themselves, normalised, for a model that reads them; ``None`` where examples of several tables were joined.
     """
 
     features: tuple[Feature, ...]
@@ -35,6 +36,7 @@ class Examples:
     reference: NDArray[np.int64]
     truth: NDArray[np.int64]
     group: NDArray[np.int64]
+    sources: pa.Table | None = None
 
     @property
     def match(self) -> NDArray[np.bool_]:
@@ -42,10 +44,17 @@ class Examples:
         return np.asarray(self.truth[self.record] == self.reference, dtype=np.bool_)
 
     @classmethod
-    def of(cls, candidates: Candidates, block: Block, truth: NDArray[np.int64], group: NDArray[np.int64]) -> Examples:
-        """Make examples of compared candidates."""
+    def of(
+        cls,
+        sources: pa.Table,
+        candidates: Candidates,
+        block: Block,
+        truth: NDArray[np.int64],
+        group: NDArray[np.int64],
+    ) -> Examples:
+        """Make examples of compared candidates of the given records."""
         record, reference = candidates.source.astype(np.int64), candidates.reference.astype(np.int64)
-        return cls(tuple(block.features), block.matrix(), record, reference, truth, group)
+        return cls(tuple(block.features), block.matrix(), record, reference, truth, group, sources)
 
     def of_records(self, chosen: NDArray[np.bool_]) -> Examples:
         """Return the examples of the chosen records, renumbered.
@@ -61,6 +70,7 @@ class Examples:
             self.reference[pairs],
             self.truth[chosen],
             self.group[chosen],
+            None if self.sources is None else self.sources.filter(pa.array(chosen)),
         )
 
     def of_pairs(self, chosen: NDArray[np.bool_]) -> Examples:
@@ -68,9 +78,7 @@ class Examples:
 
         :param chosen: whether each pair is wanted, shape (pairs,).
         """
-        return Examples(
-            self.features, self.matrix[chosen], self.record[chosen], self.reference[chosen], self.truth, self.group
-        )
+        return replace(self, matrix=self.matrix[chosen], record=self.record[chosen], reference=self.reference[chosen])
 
     def with_features(self, features: tuple[Feature, ...]) -> Examples:
         """Return the same examples with the given features; one that they lack is NaN throughout."""
@@ -78,11 +86,17 @@ class Examples:
             return self
         block = Block(len(self.record), list(self.features), list(self.matrix.T))
         matrix = block.matrix(feature.name for feature in features)
-        return Examples(features, matrix, self.record, self.reference, self.truth, self.group)
+        return replace(self, features=features, matrix=matrix)
+
+    def with_block(self, block: Block) -> Examples:
+        """Return the same examples with further features, one value per pair."""
+        matrix = np.column_stack([self.matrix, block.matrix()])
+        return replace(self, features=(*self.features, *block.features), matrix=matrix)
 
     @classmethod
     def join(cls, parts: Sequence[Examples]) -> Examples:
         """Put examples with the same features one after the other; a group is one entity throughout."""
+        tables = [part.sources for part in parts]
         shift = np.cumsum([0, *(len(part.truth) for part in parts)])
         return cls(
             parts[0].features,
@@ -91,6 +105,7 @@ class Examples:
             np.concatenate([part.reference for part in parts]),
             np.concatenate([part.truth for part in parts]),
             np.concatenate([part.group for part in parts]),
+            None if any(table is None for table in tables) else pa.concat_tables(tables, promote_options="default"),
         )
 
 
@@ -153,7 +168,7 @@ def _examples(
     hidden = rng.random(len(truth)) < hidden_share
     candidates = without(reference.index.search(sources), truth, hidden)
     block = compare(sources, reference, candidates, space)
-    return Examples.of(candidates, block, np.where(hidden, -1, truth), group)
+    return Examples.of(sources, candidates, block, np.where(hidden, -1, truth), group)
 
 
 def _without_key(schema: Schema) -> Schema:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from entity_matching.config import ScorerSettings
 from entity_matching.errors import LabelsError
@@ -22,11 +23,16 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained scorer with its calibration, and the held-out outcomes it was calibrated on."""
+    """A trained scorer with its calibration, and the held-out outcomes it was calibrated on.
+
+    ``raw``: the uncalibrated probability of each example, 0 to 1, by a scorer that has not seen its entity,
+    shared with its rivals; shape (pairs,).
+    """
 
     scorer: PairScorer
     calibration: Calibration
     outcomes: Outcomes
+    raw: NDArray[np.float64]
 
 
 def fit(
@@ -73,14 +79,14 @@ def fit(
     if progress is not None:
         progress("training", len(used) / (len(used) + 1))
     scorer = _train(examples, extra, settings, seed)
-    return Fitted(scorer, calibration, Outcomes(calibrated, right, examples.truth >= 0))
+    return Fitted(scorer, calibration, Outcomes(calibrated, right, examples.truth >= 0), raw)
 
 
 def _train(examples: Examples, extra: Examples | None, settings: ScorerSettings, seed: int) -> PairScorer:
-    parts = [_hard(examples, settings.rivals)]
+    parts = [hard(examples, settings.rivals)]
     weights = [np.ones(len(parts[0].match))]
     if extra is not None:
-        parts.append(_hard(extra, settings.rivals))
+        parts.append(hard(extra, settings.rivals))
         weights.append(np.full(len(parts[1].match), settings.extra_weight))
     together = Examples.join(parts)
     return PairScorer.train(
@@ -88,7 +94,7 @@ def _train(examples: Examples, extra: Examples | None, settings: ScorerSettings,
     )
 
 
-def _hard(examples: Examples, rivals: int) -> Examples:
+def hard(examples: Examples, rivals: int) -> Examples:
     """Keep the first candidates of each record, and its match wherever it stands: the rest teach nothing new."""
     starts = np.searchsorted(examples.record, np.arange(len(examples.truth)))
     place = np.arange(len(examples.record)) - starts[examples.record]

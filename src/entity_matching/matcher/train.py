@@ -85,7 +85,7 @@ class Task:
         tell("comparing", 0.0)
         candidates = prepared.index.search(labelled)
         block = compare(labelled, prepared, candidates, space)
-        examples = Examples.of(candidates, block, truth, group)
+        examples = Examples.of(labelled, candidates, block, truth, group)
         return cls(prepared, space, synthetic.with_features(examples.features), labelled, truth, examples)
 
     def train(

@@ -56,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measure(folder: Path, settings: ScorerSettings, seeds: Sequence[int], *, test: bool) -> dict[str, Any]:
     """Train and test on one set, once per seed."""
-    train, valid = (_read(folder, split) for split in ("train", "valid"))
-    held_out = _read(folder, "test") if test else None
+    train, valid = (read_pairs(folder, split) for split in ("train", "valid"))
+    held_out = read_pairs(folder, "test") if test else None
     schema = guess_schema(train.left, train.right)
     started = time.perf_counter()
     on_valid, on_test = [], []
@@ -77,7 +77,8 @@ def measure(folder: Path, settings: ScorerSettings, seeds: Sequence[int], *, tes
     }
 
 
-def _read(folder: Path, split: str) -> LabelledPairs:
+def read_pairs(folder: Path, split: str) -> LabelledPairs:
+    """Read one split of a set, without the columns that give the answer away."""
     table = pq.read_table(folder / f"{split}.parquet")
     left, right = (_side(table, f"{side}_", LEFT_OUT.get(folder.name, ())) for side in ("left", "right"))
     return LabelledPairs(left, right, np.asarray(table["label"].to_numpy() == 1, dtype=np.bool_))

@@ -9,14 +9,32 @@ from typing import Any
 
 import pytest
 
-from entity_matching.config import DecisionSettings, MatcherSettings, ScorerSettings, SearchSettings
+from entity_matching.config import (
+    CascadeSettings,
+    DecisionSettings,
+    DittoSettings,
+    MatcherSettings,
+    ScorerSettings,
+    SearchSettings,
+)
 from entity_matching.errors import SettingsError
 
-GROUPS: list[Any] = [SearchSettings, ScorerSettings, DecisionSettings, MatcherSettings]
+GROUPS: list[Any] = [
+    SearchSettings,
+    ScorerSettings,
+    DittoSettings,
+    CascadeSettings,
+    DecisionSettings,
+    MatcherSettings,
+]
 WHOLE = [
     *((SearchSettings, field.name, 1) for field in dataclasses.fields(SearchSettings)),
     *((ScorerSettings, name, 1) for name in ("trees", "synthetic_records", "threads")),
     *((ScorerSettings, name, 2) for name in ("leaves", "folds", "rivals")),
+    *((DittoSettings, name, 1) for name in ("epochs", "patience", "batch", "mine_every", "threads")),
+    *((DittoSettings, name, 16) for name in ("max_tokens", "step_tokens")),
+    (CascadeSettings, "folds", 2),
+    (CascadeSettings, "pretraining_epochs", 1),
     (DecisionSettings, "listed", 1),
     (MatcherSettings, "seed", 0),
 ]
@@ -60,6 +78,8 @@ def test_settings_come_back_from_json_as_they_were() -> None:
         search=SearchSettings(limit=7),
         scorer=ScorerSettings(learning_rate=0.2),
         decision=DecisionSettings(target_precision=0.9),
+        ditto=DittoSettings(encoder="/models/roberta", epochs=2),
+        cascade=CascadeSettings(low=0.1),
         seed=3,
     )
     assert MatcherSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
@@ -73,11 +93,19 @@ def test_what_is_not_said_keeps_its_default() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"serch": {}}, ["no setting 'serch' in 'settings'", "search, scorer, decision, seed"]),
+        ({"serch": {}}, ["no setting 'serch' in 'settings'", "search, scorer, ditto, cascade, decision, seed"]),
         ({"search": {"limits": 3}}, ["no setting 'limits' in 'search'", "limit, depth"]),
         ({"scorer": {"leafs": 3}}, ["no setting 'leafs' in 'scorer'", "leaves"]),
         ({"decision": {"precision": 0.9}}, ["no setting 'precision' in 'decision'", "target_precision"]),
         ({"search": None}, ["'search' is None", "settings by their names"]),
+        ({"ditto": {"epoch": 3}}, ["no setting 'epoch' in 'ditto'", "epochs"]),
+        ({"ditto": {"precision": "int8"}}, ["'precision' is 'int8'", "one of auto, bf16, fp32"]),
+        ({"ditto": {"dropout": 1}}, ["'dropout' is 1", "below 1"]),
+        ({"ditto": {"learning_rate": 0}}, ["'learning_rate' is 0", "above 0"]),
+        ({"ditto": {"max_tokens": 8}}, ["'max_tokens' is 8", "at least 16"]),
+        ({"ditto": {"encoder": ""}}, ["'encoder' is ''", "a name or a path"]),
+        ({"cascade": {"low": 0.5, "high": 0.4}}, ["'low' is 0.5", "less than high (0.4)"]),
+        ({"cascade": {"high": 1.5}}, ["'high' is 1.5", "a probability"]),
         ({"decision": [1]}, ["'decision' is [1]"]),
         ({"seed": "x"}, ["'seed' is 'x'", "a whole number of at least 0"]),
         ({"search": {"limit": "many"}}, ["'limit' is 'many'", "a whole number of at least 1"]),

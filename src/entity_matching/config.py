@@ -253,9 +253,8 @@ class MatcherSettings:
             "decision": DecisionSettings,
         }
         _check_known(data, cls, "settings")
-        read: dict[str, Any] = {
-            name: _read(group, data[name], name) for name, group in groups.items() if data.get(name) is not None
-        }
+        given = {name: data[name] for name in groups if name in data and (name, data[name]) != ("ditto", None)}
+        read: dict[str, Any] = {name: _read(groups[name], value, name) for name, value in given.items()}
         rest = {name: value for name, value in data.items() if name not in groups}
         return cls(**read, **rest)
 

@@ -28,7 +28,7 @@ def _examples() -> Examples:
     block.add("a", np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 1, "a")
     block.add("b", np.array([10.0, 20.0, 30.0, 40.0, 50.0]), 0, "b")
     candidates = Candidates(np.array([0, 0, 1, 2, 2], np.int32), np.array([7, 8, 7, 8, 9], np.int32))
-    return Examples.of(candidates, block, _ints(8, -1, 5), _ints(1, 2, 1))
+    return Examples.of(pa.table({"__key": ["a", "b", "c"]}), candidates, block, _ints(8, -1, 5), _ints(1, 2, 1))
 
 
 def test_a_pair_is_a_match_where_the_candidate_is_the_truth() -> None:

@@ -8,6 +8,8 @@ file                what it holds
 ``scorer.txt``      the trees, in LightGBM's text format
 ``outcomes.arrow``  held-out outcomes, from which thresholds are derived
 ``words-N.arrow``   word counts of the N-th attribute of ``model.json``'s ``words``
+``ditto/``          the Ditto model, if there is one: see :mod:`entity_matching.ditto.predict`
+``blend.txt``       the trees that blend Ditto with the features, if there is one
 =================== ===================================================================================
 """
 
@@ -26,16 +28,20 @@ from entity_matching.errors import ArtifactError, SchemaError, SettingsError
 from entity_matching.features import FeatureSpace, TextLimits
 from entity_matching.features.weights import WordWeights
 from entity_matching.matcher.calibrate import Calibration
+from entity_matching.matcher.cascade import Cascade
 from entity_matching.matcher.model import Model
 from entity_matching.matcher.outcomes import Outcomes
+from entity_matching.matcher.reader import PairReader
 from entity_matching.matcher.scorer import PairScorer
 from entity_matching.schema import Schema
 from entity_matching.storage import read_table, replace_folder, write_table
 from entity_matching.version import __version__
 
-FORMAT = 1
-"""Version of the layout; a model with a higher one was written by a newer release."""
+FORMAT = 2
+"""Version of the layout; a model with a higher one was written by a newer release. Models of format 1
+have no Ditto, and are read as they are."""
 MANIFEST = "model.json"
+DITTO = "ditto"
 _LIBRARIES = ("lightgbm", "numpy", "pyarrow", "rapidfuzz", "sparse-dot-topn", "anyascii", "python-stdnum")
 
 
@@ -55,6 +61,10 @@ def _write(model: Model, folder: Path) -> None:
     write_table(folder, "outcomes", model.outcomes.to_table())
     for number, weights in enumerate(model.space.weights.values()):
         write_table(folder, f"words-{number}", weights.to_table())
+    if model.cascade is not None:
+        (folder / "blend.txt").write_text(model.cascade.scorer.to_text(), encoding="utf-8")
+        (folder / DITTO).mkdir()
+        model.cascade.model.save(folder / DITTO)
     manifest = {
         "format": FORMAT,
         "version": __version__,
@@ -65,9 +75,12 @@ def _write(model: Model, folder: Path) -> None:
         "calibration": asdict(model.calibration),
         "exact": dict(model.exact),
         "features": list(model.scorer.features),
+        "blend": None if model.cascade is None else list(model.cascade.scorer.features),
         "words": {name: weights.documents for name, weights in model.space.weights.items()},
         "provenance": dict(model.provenance),
-        "sha256": {path.name: _digest(path) for path in sorted(folder.iterdir())},
+        "sha256": {
+            path.relative_to(folder).as_posix(): _digest(path) for path in sorted(folder.rglob("*")) if path.is_file()
+        },
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
@@ -102,9 +115,23 @@ def load_model(folder: Path) -> Model:
             exact=manifest["exact"],
             settings=settings,
             provenance=manifest["provenance"],
+            cascade=_load_cascade(folder, manifest.get("blend"), settings),
         )
     except (KeyError, TypeError, SchemaError, SettingsError) as error:
         raise ArtifactError(f"{folder} holds no whole model: {error}.", remedy="Train it again.") from error
+
+
+def _load_cascade(folder: Path, features: list[str] | None, settings: MatcherSettings) -> Cascade | None:
+    """Read Ditto and its blend, if the model has them."""
+    if features is None:
+        return None
+    from entity_matching.ditto.predict import DittoModel  # noqa: PLC0415 - onnxruntime is an extra
+
+    threads = settings.ditto.threads if settings.ditto is not None else settings.scorer.threads
+    model = DittoModel.load(folder / DITTO, threads=threads)
+    trees = (folder / "blend.txt").read_text(encoding="utf-8")
+    scorer = PairScorer.from_text(trees, tuple(features), settings.scorer.threads)
+    return Cascade(PairReader(model.serializer, model.tokenizer), model, scorer, settings.cascade)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from entity_matching.errors import InputError
 from entity_matching.normalize.strings import to_strings
+from entity_matching.records import KEY
 from entity_matching.schema import Attribute, Kind, Schema, Side
 
 _log = logging.getLogger(__name__)
@@ -96,6 +97,25 @@ def _keep(schema: Schema, names: set[str]) -> Schema:
         if attribute.name in names
     )
     return schema.model_copy(update={"attributes": freed})
+
+
+def pick(table: pa.Table, keys: pa.ChunkedArray, column: str) -> pa.Table:
+    """Return the rows of a normalised table that have the given keys, one per key.
+
+    :param column: where the keys come from, for the message.
+    :raises InputError: if a key is not there.
+    """
+    at = pc.index_in(keys.cast(pa.string()).combine_chunks(), value_set=table[KEY].combine_chunks())
+    missing = pc.index(at.is_null(), True).as_py()
+    if missing >= 0:
+        raise InputError(
+            f"there is no record with the key '{keys[missing].as_py()}'.",
+            file="the pairs",
+            row=missing + 1,
+            column=column,
+            remedy="Give keys that the tables have.",
+        )
+    return table.take(at)
 
 
 def _check_order(source: Given, reference: Given, schema: Schema) -> None:

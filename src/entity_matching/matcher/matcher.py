@@ -10,9 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from entity_matching.config import MatcherSettings
+from entity_matching.errors import ArtifactError
 from entity_matching.guess import guess_schema
 from entity_matching.matcher.artifact import load_model, save_model
-from entity_matching.matcher.checks import Given, check_tables, present
+from entity_matching.matcher.card import held_out_quality
+from entity_matching.matcher.cascade import Cascade
+from entity_matching.matcher.checks import Given, check_tables, pick, present
+from entity_matching.matcher.contributions import contributions
 from entity_matching.matcher.decide import Thresholds
 from entity_matching.matcher.fit import Progress
 from entity_matching.matcher.folds import entity_folds
@@ -58,8 +62,9 @@ class Matcher:
         schema: Schema | None = None,
         settings: MatcherSettings | None = None,
         progress: Progress | None = None,
+        checkpoints: str | Path | None = None,
     ) -> Self:
-        """Train a matcher.
+        """Train a matcher; with Ditto, if the settings have ``ditto``.
 
         :param source: source records; with labels, those the labels speak of. ``None``: learn from the
             reference alone.
@@ -68,10 +73,14 @@ class Matcher:
             record is in the reference nowhere). ``None``: learn from noisy copies of the reference's records.
         :param schema: what the records are; by default it is guessed from the columns.
         :param progress: called with a stage's name and the share of it that is done, 0 to 1.
+        :param checkpoints: a folder in which the trainings of Ditto keep where they stand, so that one that was
+            killed goes on from there when this is called again; it can be removed afterwards.
         :raises InputError: if a table or the labels cannot be taken.
         :raises SchemaError: if the schema does not fit the tables.
+        :raises TrainingError: if Ditto's loss is no longer a number.
         """
-        task, settings = _task(source, reference, labels, schema, settings, progress)
+        folder = None if checkpoints is None else Path(checkpoints)
+        task, settings = _task(source, reference, labels, schema, settings, progress, folder)
         return cls(task.train(settings, progress=progress))
 
     def match(self, source: Any, reference: Any, *, progress: Progress | None = None) -> pa.Table:
@@ -104,6 +113,45 @@ class Matcher:
         decision = replace(self.settings.decision, target_precision=target_precision)
         return replace(self, model=self.model.with_decision(decision))
 
+    def without_cascade(self) -> Self:
+        """Return the same matcher sending every candidate to Ditto, not only those the features leave in doubt.
+
+        :raises ArtifactError: if the matcher has no Ditto.
+        """
+        cascade = self._cascade("Sending every candidate to Ditto")
+        everything = replace(cascade.settings, low=0.0, high=1.0)
+        return replace(self, model=replace(self.model, cascade=replace(cascade, settings=everything)))
+
+    def contributions(self, source: Any, reference: Any, pairs: Any) -> pa.Table:
+        """Say what each attribute adds to Ditto's verdict on some pairs, by leaving it out.
+
+        :param pairs: a table with the columns ``source_key`` and ``reference_key``.
+        :returns: one row per pair and attribute: ``source_key``, ``reference_key``, ``attribute``, ``probability``
+            (Ditto's, with all attributes, 0 to 1), ``contribution`` (-1 to 1, above 0 speaks for a match).
+        :raises ArtifactError: if the matcher has no Ditto.
+        :raises InputError: if a table cannot be taken, or a pair names a record that is not there.
+        """
+        cascade = self._cascade("Explaining by attributes left out")
+        wanted = to_table(pairs, "the pairs")
+        sides = (
+            ("source_key", to_table(source, "the source"), Side.SOURCE),
+            ("reference_key", to_table(reference, "the reference"), Side.REFERENCE),
+        )
+        rows = [
+            pick(normalize_table(table, self.schema, side), wanted[column], column) for column, table, side in sides
+        ]
+        found = contributions(cascade, *rows)
+        at = found["pair"]
+        keys = {column: wanted[column].cast(pa.string()).take(at) for column, _, _ in sides}
+        return pa.table(keys | {name: found[name] for name in ("attribute", "probability", "contribution")})
+
+    def _cascade(self, what: str) -> Cascade:
+        if self.model.cascade is None:
+            raise ArtifactError(
+                f"{what} needs a model with Ditto; this one has none.", remedy="Train one with --ditto."
+            )
+        return self.model.cascade
+
     def save(self, folder: str | Path) -> None:
         """Write the matcher into a folder, whole or not at all."""
         save_model(self.model, Path(folder))
@@ -130,6 +178,7 @@ class Matcher:
                 "best_f1": thresholds.best_f1,
             },
             "calibration": {"slope": self.model.calibration.slope, "intercept": self.model.calibration.intercept},
+            "held_out": held_out_quality(self.model.outcomes, thresholds, self.settings.seed),
             "exact": dict(self.model.exact),
             "trained_on": dict(self.model.provenance),
             "features": {name: round(gain / total, 4) for name, gain in list(gains.items())[:20]},
@@ -194,6 +243,7 @@ def _task(
     schema: Schema | None,
     settings: MatcherSettings | None,
     progress: Progress | None,
+    checkpoints: Path | None = None,
 ) -> tuple[Task, MatcherSettings]:
     """Take what the user gave, check it, and make it ready."""
     right = to_table(reference, "the reference")
@@ -205,4 +255,4 @@ def _task(
     else:
         schema = schema or guess_schema(left, right)
         schema = check_tables(Given(left, "the source"), Given(right, "the reference"), schema)
-    return Task.prepare(left, right, known, schema, settings, progress), settings
+    return Task.prepare(left, right, known, schema, settings, progress, checkpoints), settings

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from entity_matching.config import DecisionSettings, MatcherSettings
 from entity_matching.features import FeatureSpace
 from entity_matching.matcher.calibrate import Calibration
+from entity_matching.matcher.cascade import Asked, Cascade
 from entity_matching.matcher.compare import Compared, compared_batches
 from entity_matching.matcher.decide import Thresholds
 from entity_matching.matcher.exact import EXACT_NAME, WHOLE_NAME, ExactMatches, exact_matches
@@ -30,7 +31,8 @@ class Model:
     """What training gives.
 
     ``exact``: the confidence, 0 to 1, of what each method of the exact stage decides. ``provenance``: what it
-    was trained on, by which versions; values ready for JSON.
+    was trained on, by which versions; values ready for JSON. ``cascade``: Ditto and what blends it in, if there
+    is one; calibration and outcomes are then of the blend.
     """
 
     space: FeatureSpace
@@ -40,6 +42,7 @@ class Model:
     exact: Mapping[str, float]
     settings: MatcherSettings
     provenance: Mapping[str, Any]
+    cascade: Cascade | None = None
 
     @property
     def thresholds(self) -> Thresholds:
@@ -101,6 +104,9 @@ class Model:
         """Score a batch's candidates and decide its records."""
         candidates = compared.candidates
         raw = exclusive(candidates.source, self.scorer.predict(compared.block))
+        if self.cascade is not None:
+            rows_of = candidates.source.astype(np.int64), candidates.reference.astype(np.int64)
+            raw = self.cascade.probability(Asked(compared.sources, reference.table, *rows_of, raw), compared.block)
         probability = self.calibration.apply(raw)
         order = ranked(candidates.source, probability)
         offsets = candidates.offsets(compared.rows)

@@ -82,8 +82,8 @@ class PairwiseModel:
                     remedy="Give pairs that match and pairs that do not.",
                 )
         settings = settings or ScorerSettings(monotone=False)
-        left, right = _normalized(training.left, training.right, schema)
-        space = FeatureSpace.fit(_distinct(left, right), schema, TextLimits(threads=settings.threads))
+        left, right = normalized(training.left, training.right, schema)
+        space = FeatureSpace.fit(distinct(left, right), schema, TextLimits(threads=settings.threads))
         block = _compare(space, left, right)
         weights = np.ones(block.rows, dtype=np.float64)
         scorers = tuple(
@@ -104,7 +104,7 @@ class PairwiseModel:
 
     def compare(self, left: pa.Table, right: pa.Table) -> Block:
         """Return the features of pairs, for a model that reads them beside its own evidence."""
-        return _compare(self.space, *_normalized(left, right, self.space.schema))
+        return _compare(self.space, *normalized(left, right, self.space.schema))
 
     def decide(self, left: pa.Table, right: pa.Table) -> NDArray[np.bool_]:
         """Say of each pair whether it is a match, by the threshold."""
@@ -126,7 +126,8 @@ def best_threshold(scores: NDArray[np.float64], matches: NDArray[np.bool_]) -> f
     return (float(ordered[last]) + below) / 2
 
 
-def _normalized(left: pa.Table, right: pa.Table, schema: Schema) -> tuple[pa.Table, pa.Table]:
+def normalized(left: pa.Table, right: pa.Table, schema: Schema) -> tuple[pa.Table, pa.Table]:
+    """Return both sides of pairs as normalised tables."""
     return (
         normalize_table(left, schema, Side.SOURCE).combine_chunks(),
         normalize_table(right, schema, Side.REFERENCE).combine_chunks(),
@@ -138,7 +139,7 @@ def _compare(space: FeatureSpace, left: pa.Table, right: pa.Table) -> Block:
     return space.compute(Pairs(left, right, rows, rows))
 
 
-def _distinct(left: pa.Table, right: pa.Table) -> pa.Table:
+def distinct(left: pa.Table, right: pa.Table) -> pa.Table:
     """Return the distinct records of both sides, the columns that both have."""
     columns = [name for name in left.column_names if name in right.column_names and name != KEY]
     both = pa.concat_tables([left.select(columns), right.select(columns)])

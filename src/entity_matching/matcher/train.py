@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,16 @@ from numpy.typing import NDArray
 from entity_matching.config import MatcherSettings
 from entity_matching.errors import LabelsError
 from entity_matching.features import FeatureSpace, TextLimits
+from entity_matching.matcher.blend import Pretrained, blend_labels, blend_noise, pretrain
+from entity_matching.matcher.cascade import Cascade
 from entity_matching.matcher.compare import compare
 from entity_matching.matcher.exact import EXACT_NAME, IDENTIFIER, WHOLE_NAME, exact_matches
 from entity_matching.matcher.examples import Examples, synthetic_examples
-from entity_matching.matcher.fit import Progress, fit
+from entity_matching.matcher.fit import Fitted, Progress, fit
 from entity_matching.matcher.folds import entities
 from entity_matching.matcher.model import Model
 from entity_matching.matcher.reference import Reference
+from entity_matching.matcher.teach import Pupil
 from entity_matching.noise import disagreement, profile_source
 from entity_matching.normalize import normalize_table
 from entity_matching.records import KEY
@@ -43,7 +47,7 @@ class Task:
 
     ``sources``: the labelled source records, normalised. ``truth``: row of the reference each denotes, -1 if
     none. ``examples``: their compared candidates. ``synthetic``: examples made by noise. Without labels,
-    ``sources``, ``truth`` and ``examples`` are ``None``.
+    ``sources``, ``truth`` and ``examples`` are ``None``. ``deep``: Ditto taught without labels, if there is to be one.
     """
 
     reference: Reference
@@ -52,6 +56,7 @@ class Task:
     sources: pa.Table | None
     truth: NDArray[np.int64] | None
     examples: Examples | None
+    deep: Pretrained | None = None
 
     @classmethod
     def prepare(
@@ -62,11 +67,13 @@ class Task:
         schema: Schema,
         settings: MatcherSettings,
         progress: Progress | None = None,
+        checkpoints: Path | None = None,
     ) -> Task:
-        """Normalise, index, search and compare.
+        """Normalise, index, search and compare; and teach Ditto what needs no labels, if it is wanted.
 
         :param source: the source table as given; without labels it only shows what sources look like.
         :param labels: columns ``source_key`` and ``reference_key`` (null or "": none of them).
+        :param checkpoints: the folder in which Ditto's trainings keep where they stand.
         :raises LabelsError: if no label fits the tables.
         """
         tell = progress or (lambda stage, share: None)
@@ -79,14 +86,17 @@ class Task:
         rng = np.random.default_rng(settings.seed)
         raw, told_apart = _told_apart(reference, prepared, schema, settings)
         synthetic = synthetic_examples(raw, told_apart, space, profiles, settings.scorer, rng)
+        deep = None
+        if settings.ditto is not None:
+            deep = pretrain(synthetic, told_apart, sources, prepared, schema, settings, checkpoints, progress)
         if labels is None or sources is None:
-            return cls(prepared, space, synthetic, None, None, None)
+            return cls(prepared, space, synthetic, None, None, None, deep)
         labelled, truth, group = _labelled(sources, prepared, labels)
         tell("comparing", 0.0)
         candidates = prepared.index.search(labelled)
         block = compare(labelled, prepared, candidates, space)
         examples = Examples.of(labelled, candidates, block, truth, group)
-        return cls(prepared, space, synthetic.with_features(examples.features), labelled, truth, examples)
+        return cls(prepared, space, synthetic.with_features(examples.features), labelled, truth, examples, deep)
 
     def train(
         self,
@@ -99,26 +109,36 @@ class Task:
         :param chosen: the labelled records to learn from, shape (labelled,); default: all.
         :raises LabelsError: if the labels hold one class only.
         """
+        learnt: tuple[Cascade, Fitted, Pupil] | None = None
         if self.examples is None or self.sources is None or self.truth is None:
-            fitted = fit(self.synthetic, None, settings.scorer, settings.seed, progress, floor=UNLIKE_ANY_NOISE)
+            first = fit(self.synthetic, None, settings.scorer, settings.seed, progress, floor=UNLIKE_ANY_NOISE)
+            if self.deep is not None:
+                learnt = blend_noise(self.deep, first, self.synthetic, settings, UNLIKE_ANY_NOISE)
             exact = dict.fromkeys((IDENTIFIER, WHOLE_NAME, EXACT_NAME), EXACT_PRIOR)
         else:
             chosen = np.ones(len(self.truth), dtype=bool) if chosen is None else chosen
-            fitted = fit(self.examples.of_records(chosen), self.synthetic, settings.scorer, settings.seed, progress)
+            examples = self.examples.of_records(chosen)
+            first = fit(examples, self.synthetic, settings.scorer, settings.seed, progress)
+            if self.deep is not None:
+                learnt = blend_labels(
+                    self.deep, first, examples, self.synthetic, self.reference.table, settings, progress
+                )
             exact = exact_confidence(
                 self.sources.filter(pa.array(chosen)), self.truth[chosen], self.reference, self.space.schema
             )
+        cascade, fitted, pupil = learnt or (None, first, None)
         return Model(
             space=self.space,
-            scorer=fitted.scorer,
+            scorer=first.scorer,
             calibration=fitted.calibration,
             outcomes=fitted.outcomes,
             exact=exact,
             settings=settings,
-            provenance=self._provenance(chosen),
+            provenance=self._provenance(chosen) | ({"ditto": pupil.record} if pupil is not None else {}),
+            cascade=cascade,
         )
 
-    def _provenance(self, chosen: NDArray[np.bool_] | None) -> Mapping[str, Any]:
+    def _provenance(self, chosen: NDArray[np.bool_] | None) -> dict[str, Any]:
         labelled = 0 if self.truth is None else int(len(self.truth) if chosen is None else chosen.sum())
         return {
             "labels": labelled,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -133,6 +134,7 @@ def fake_matcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any
     def crossvalidate(source: pa.Table, reference: pa.Table, labels: pa.Table, **options: Any) -> pa.Table:
         return match(source, reference, labels=labels, **options)
 
+    importlib.import_module("entity_matching.matcher.checks")  # what is not replaced must be there already
     module: Any = types.ModuleType("entity_matching.matcher")
     module.match, module.crossvalidate, module.Matcher = match, crossvalidate, FakeMatcher
     monkeypatch.setitem(sys.modules, "entity_matching.matcher", module)

@@ -23,11 +23,27 @@ def test_the_example_is_found_from_the_current_folder_and_below(
         assert text in done.out
 
 
-def test_json_has_both_runs(command: Command) -> None:
+def test_json_has_every_run(command: Command) -> None:
     data = json.loads(command("demo", "--data", EXAMPLE, "--json").out)
-    assert list(data) == ["no labels", "300 labels"]
+    assert list(data) == ["no labels", "300 labels", "300 labels + Ditto"]
     assert set(data["no labels"]) == {"decisions", "methods", "seconds", "precision", "recall", "f1"}
     assert sum(data["no labels"]["decisions"].values()) == 600
+
+
+def test_ditto_can_be_left_out(command: Command) -> None:
+    data = json.loads(command("demo", "--data", EXAMPLE, "--no-ditto", "--json").out)
+    assert list(data) == ["no labels", "300 labels"]
+
+
+def test_without_the_packages_for_ditto_it_is_left_out_and_said(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entity_matching.cli.demo._NEEDED", ("no_such_package",))
+    done = command("demo", "--data", EXAMPLE)
+    assert done.code == 0
+    assert "300 labels + Ditto" not in done.out
+    assert "no_such_package not installed" in done.err
+    assert "entity-matching[train]" in done.err
 
 
 @pytest.mark.parametrize(

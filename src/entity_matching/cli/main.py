@@ -16,6 +16,7 @@ from entity_matching.cli.demo import demo
 from entity_matching.cli.describe import describe
 from entity_matching.cli.doctor import doctor
 from entity_matching.cli.evaluate import evaluate
+from entity_matching.cli.explain import explain
 from entity_matching.cli.match import match
 from entity_matching.cli.train import train
 from entity_matching.errors import EntityMatchingError
@@ -33,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (match, train, evaluate, describe, doctor, demo):
+for command in (match, train, evaluate, describe, explain, doctor, demo):
     app.command(command.__name__)(command)
 
 

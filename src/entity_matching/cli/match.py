@@ -48,6 +48,10 @@ def match(
     model: ModelFolder = None,
     labels: LabelsFile = None,
     target_precision: TargetPrecision = None,
+    no_cascade: Annotated[
+        bool,
+        typer.Option("--no-cascade", help="Send every candidate to the model's Ditto, not only the doubtful ones."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Match a table against a reference, and write the decision on each of its records.
@@ -57,6 +61,8 @@ def match(
     if model is not None and (labels is not None or schema is not None):
         other = "--labels" if labels is not None else "--schema"
         raise typer.BadParameter(f"a model brings its own; leave out {other}.", param_hint="'--model'")
+    if no_cascade and model is None:
+        raise typer.BadParameter("it needs a model with Ditto; name it with --model.", param_hint="'--no-cascade'")
     from entity_matching.cli.inputs import read_inputs
     from entity_matching.cli.models import load_model, match_with
     from entity_matching.files import check_output, write_table
@@ -66,6 +72,8 @@ def match(
     terminal = Terminal(as_json)
     target = check_output(out, [path for path in (source, reference, labels) if path is not None])
     matcher = None if model is None else load_model(model, target_precision)
+    if matcher is not None and no_cascade:
+        matcher = matcher.without_cascade()
     inputs = read_inputs(source, reference, schema if matcher is None else matcher.schema, terminal)
     check_fits(inputs.source.table, target)
     if matcher is not None:

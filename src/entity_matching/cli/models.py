@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,3 +57,14 @@ def check_model_folder(folder: Path) -> None:
                 f"The folder {folder} is not empty, and what is in it is no model.",
                 remedy="Name a new folder, or an older model to replace.",
             )
+
+
+@contextmanager
+def checkpoints_of(folder: Path, *, wanted: bool) -> Iterator[Path | None]:
+    """Give the folder beside a model in which its training keeps where it stands; it goes when the block ends well."""
+    if not wanted:
+        yield None
+        return
+    kept = folder.parent / f".{folder.name}-training"
+    yield kept
+    shutil.rmtree(kept, ignore_errors=True)

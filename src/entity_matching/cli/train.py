@@ -22,14 +22,37 @@ def train(
     labels: LabelsFile = None,
     schema: SchemaFile = None,
     target_precision: TargetPrecision = None,
+    ditto: Annotated[
+        bool,
+        typer.Option("--ditto", help="Train Ditto too: a language model for the hard cases (takes minutes)."),
+    ] = False,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            "--encoder",
+            metavar="NAME",
+            help="What Ditto starts from: 'minilm' (needs no network), a folder, or a name on the Hugging Face hub.",
+        ),
+    ] = "minilm",
+    epochs: Annotated[
+        int | None,
+        typer.Option("--epochs", metavar="N", min=1, help="Passes over the labels, at most.", show_default=False),
+    ] = None,
+    device: Annotated[
+        str, typer.Option("--device", metavar="NAME", help="What Ditto is trained on: auto, cpu or cuda.")
+    ] = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Train a model that 'match --model' takes.
 
-    Without labels it learns from noisy copies of the reference's own records.
+    Without labels it learns from noisy copies of the reference's own records. With --ditto a training that was
+    killed goes on where it stood when the same command is given again: it keeps checkpoints beside MODEL.
     """
+    from dataclasses import replace
+
     from entity_matching.cli.inputs import read_inputs, settings_for
-    from entity_matching.cli.models import check_model_folder
+    from entity_matching.cli.models import check_model_folder, checkpoints_of
+    from entity_matching.config import DittoSettings
 
     started = time.perf_counter()
     terminal = Terminal(as_json)
@@ -38,16 +61,21 @@ def train(
     known = None if labels is None else inputs.labels(labels)
     from entity_matching.matcher import Matcher
 
-    with terminal.progress() as progress:
+    settings = settings_for(target_precision)
+    if ditto:
+        wanted = DittoSettings(encoder=encoder, device=device)
+        settings = replace(settings, ditto=wanted if epochs is None else replace(wanted, epochs=epochs))
+    with checkpoints_of(out, wanted=ditto) as checkpoints, terminal.progress() as progress:
         matcher = Matcher.train(
             inputs.source.table,
             inputs.reference.table,
             known,
             schema=inputs.schema,
-            settings=settings_for(target_precision),
+            settings=settings,
             progress=progress,
+            checkpoints=checkpoints,
         )
-    matcher.save(out)
+        matcher.save(out)
     seconds = time.perf_counter() - started
     thresholds = matcher.thresholds
     count = 0 if known is None else known.num_rows

@@ -16,7 +16,7 @@ def batches(lengths: NDArray[np.int64], size: int, rng: np.random.Generator) -> 
 
     :param lengths: tokens of each item, shape (items,).
     :param size: items of a batch.
-    :returns: item numbers, each in exactly one batch; the batches' order is random.
+    :return: item numbers, each in exactly one batch; the batches' order is random.
     """
     result: list[NDArray[np.int64]] = []
     for start in range(0, len(lengths), size * WINDOW):
@@ -26,16 +26,19 @@ def batches(lengths: NDArray[np.int64], size: int, rng: np.random.Generator) -> 
     return [result[at] for at in rng.permutation(len(result))]
 
 
-def parts(lengths: NDArray[np.int64], most_tokens: int) -> Iterator[slice]:
+def parts(lengths: NDArray[np.int64], most_tokens: int, rows: NDArray[np.int64] | None = None) -> Iterator[slice]:
     """Cut a batch into parts of at most so many padded tokens; a longer item is a part of its own.
 
-    :param lengths: tokens of each item of the batch, in its order.
+    :param lengths: tokens of each item of the batch, in its order, shape (items,).
+    :param rows: texts of each item, all padded to the part's longest; 1 each, unless stated.
+    :return: the parts in their order; together they are the whole batch.
     """
-    start = longest = 0
-    for at, length in enumerate(lengths.tolist()):
-        longest = max(longest, length)
-        if at > start and longest * (at + 1 - start) > most_tokens:
+    counts = [1] * len(lengths) if rows is None else rows.tolist()
+    start = longest = held = 0
+    for at, (length, count) in enumerate(zip(lengths.tolist(), counts, strict=True)):
+        longest, held = max(longest, length), held + count
+        if at > start and longest * held > most_tokens:
             yield slice(start, at)
-            start, longest = at, length
+            start, longest, held = at, length, count
     if start < len(lengths):
         yield slice(start, len(lengths))

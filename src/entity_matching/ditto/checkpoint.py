@@ -1,7 +1,8 @@
 """Checkpoints: what is needed to go on training after a kill as if nothing had happened.
 
-A checkpoint is a folder of safetensors files and a JSON file with the digest of each. It is written beside the
-old one and then put in its place, so a half-written one is never found there.
+A checkpoint is a folder with three safetensors files and a JSON file that names them, with the digest of each. The
+files of a new one have names of their own, and the JSON file is put in place, at once, when they are all there: a
+kill leaves the old checkpoint or the new one. What is left of earlier ones goes then; other files are not touched.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +22,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from entity_matching.errors import OutputError
-from entity_matching.storage import replace_folder
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 STATE = "state.json"
 _PARTS = ("network", "best", "optimizer")
+_OURS = re.compile(r"(network|best|optimizer)-[0-9a-f]{8}\.safetensors|state\.json\.[0-9a-f]{8}")
+
+Weights = dict[str, torch.Tensor]
 
 
 @dataclass
@@ -47,57 +53,55 @@ class State:
 
 
 def save_checkpoint(
-    folder: Path,
-    state: State,
-    network: dict[str, torch.Tensor],
-    best: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
+    folder: Path, state: State, network: Weights, best: Weights, optimizer: torch.optim.Optimizer
 ) -> None:
     """Write a checkpoint, whole or not at all.
 
+    :param folder: is made if it is not there.
     :raises OutputError: if it cannot be written, e.g. on a full disk; the older one stays.
     """
-
-    def write(new: Path) -> None:
-        for name, values in zip(_PARTS, (network, best, _flat(optimizer)), strict=True):
-            save_file({key: value.contiguous() for key, value in values.items()}, new / f"{name}.safetensors")
-        digests = {path.name: _digest(path) for path in sorted(new.iterdir())}
-        data = {"format": FORMAT, "sha256": digests, **vars(state)}
-        (new / STATE).write_text(json.dumps(data), encoding="utf-8")
-
+    tag = secrets.token_hex(4)
+    files = [folder / f"{name}-{tag}.safetensors" for name in _PARTS]
+    new = folder / f"{STATE}.{tag}"
     try:
-        replace_folder(folder, write)
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, values in zip(files, (network, best, _flat(optimizer)), strict=True):
+            save_file({key: value.contiguous() for key, value in values.items()}, path)
+        data = {"format": FORMAT, "files": {path.name: _digest(path) for path in files}, **vars(state)}
+        new.write_text(json.dumps(data), encoding="utf-8")
+        new.replace(folder / STATE)
     except (OSError, SafetensorError) as error:
+        _remove(folder, [path.name for path in (*files, new)])
         raise OutputError(
             f"The checkpoint {folder} cannot be written: {error}.",
             remedy="Make room, or name another folder; the last whole checkpoint is still there to go on from.",
         ) from error
+    kept = {path.name for path in files}
+    _remove(folder, [path.name for path in folder.iterdir() if _OURS.fullmatch(path.name) and path.name not in kept])
 
 
-def load_checkpoint(
-    folder: Path, fingerprint: str
-) -> tuple[State, dict[str, torch.Tensor], dict[str, torch.Tensor], dict[str, torch.Tensor]] | None:
+def load_checkpoint(folder: Path, fingerprint: str) -> tuple[State, Weights, Weights, Weights] | None:
     """Read a checkpoint: the state, the network, the best weights and the optimizer's values.
 
-    :returns: ``None``, with a warning, if it is damaged or of another training; if there is none, without.
+    :return: ``None``, with a warning, if it is damaged or of another training; if there is none, without.
     """
-    path = folder / STATE
-    if not path.is_file():
+    if not (folder / STATE).is_file():
         return None
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads((folder / STATE).read_text(encoding="utf-8"))
         if data.pop("format") != FORMAT or data["fingerprint"] != fingerprint:
             log.warning(
                 "the checkpoint %s is of another training (data, settings or seed differ); starting anew", folder
             )
             return None
-        for name, digest in data.pop("sha256").items():
+        files = data.pop("files")
+        for name, digest in files.items():
             if _digest(folder / name) != digest:
                 raise ValueError(f"{name} is not as it was written")
-        network, best, optimizer = (load_file(folder / f"{name}.safetensors") for name in _PARTS)
+        network, best, optimizer = (load_file(folder / name) for name in files)
         data["losses"] = tuple(data["losses"])
         return State(**data), network, best, optimizer
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         log.warning("the checkpoint %s is damaged (%s); starting anew", folder, error)
         return None
 
@@ -109,6 +113,13 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, values: dict[str, torch.
         number, name = key.split(".", 1)
         state.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _remove(folder: Path, names: list[str]) -> None:
+    """Remove files; one that cannot be removed is left, and goes with the next checkpoint."""
+    for name in names:
+        with suppress(OSError):
+            (folder / name).unlink()
 
 
 def _flat(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -26,37 +26,37 @@ class SharedDropout(nn.Module):
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        self.share = share
+        self.p = share  # the name that torch's own dropout has, for encoders that read it
 
     def forward(self, states: Tensor) -> Tensor:
         """Drop dimensions of states, shape (pairs, tokens, dimensions) or (pairs, dimensions)."""
-        if not self.training or not self.share:
+        if not self.training or not self.p:
             return states
         shape = (states.shape[0], *([1] * (states.dim() - 2)), states.shape[-1])
-        kept = torch.empty(shape, dtype=states.dtype, device=states.device).bernoulli_(1 - self.share)
-        return states * kept.div_(1 - self.share)
+        kept = torch.empty(shape, dtype=states.dtype, device=states.device).bernoulli_(1 - self.p)
+        return states * kept.div_(1 - self.p)
 
 
 class PairNetwork(nn.Module):
     """Reads a pair, gives the log-odds of its being a match."""
 
-    def __init__(self, encoder: nn.Module, config: Any, dropout: float) -> None:
+    def __init__(self, encoder: Any, config: Any, dropout: float) -> None:
         super().__init__()
         self.encoder: Any = encoder
         self.config = config
         self.has_sides = (getattr(config, "type_vocab_size", 0) or 0) > 1
-        width = int(config.hidden_size)
-        self.types = nn.Embedding(TYPES, width)
+        # ALBERT's and ELECTRA's words have fewer dimensions than what is made of them
+        self.types = nn.Embedding(TYPES, int(encoder.get_input_embeddings().embedding_dim))
         nn.init.zeros_(self.types.weight)
         self.dropout = SharedDropout(dropout)
-        self.head = nn.Linear(width, 1)
+        self.head = nn.Linear(int(config.hidden_size), 1)
         _share_dropout(self.encoder, dropout)
 
     @classmethod
     def of(cls, encoder: Encoder, dropout: float, seed: int) -> Self:
         """Put a head, drawn at random, on a pretrained encoder."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(seed % 2**63)  # torch takes no longer ones
             return cls(encoder.model, encoder.config, dropout)
 
     @classmethod
@@ -64,6 +64,15 @@ class PairNetwork(nn.Module):
         """Build the network without its weights, to load a checkpoint into."""
         encoder = build_encoder(config)
         return cls(encoder, encoder.config, dropout)
+
+    @property
+    def most_tokens(self) -> int | None:
+        """Tokens of a pair that the encoder knows places for; ``None``: any number."""
+        for name, part in self.encoder.named_modules():
+            if name.endswith("position_embeddings") and isinstance(part, nn.Embedding):
+                unused = 0 if part.padding_idx is None else part.padding_idx + 1  # RoBERTa counts from there
+                return part.num_embeddings - unused
+        return None
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, types: Tensor) -> Tensor:
         """Return the log-odds of each pair, shape (pairs,).

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch.nn import functional
 
 from entity_matching.config import DittoSettings
@@ -25,7 +26,7 @@ from entity_matching.ditto.data import Example, ExampleMaker, PairSet
 from entity_matching.ditto.inference import computes_in_bf16, computing, device_of, predict, tensors
 from entity_matching.ditto.network import PairNetwork
 from entity_matching.ditto.sampling import Sampler
-from entity_matching.errors import TrainingError
+from entity_matching.errors import LabelsError, SettingsError, TrainingError
 
 log = logging.getLogger(__name__)
 
@@ -59,18 +60,27 @@ def train_network(
 
     On one machine the same data, settings and seed give the same weights, also after a kill.
 
-    :param training: data sets to learn from together; ``validation``: those that say which pass was best.
+    :param network: is moved to the settings' device, and stays there.
+    :param training: data sets to learn from together; their tokenizers may differ in the words' weights, not in
+        the tokens. ``validation``: those that say which pass was best; each counts the same.
+    :param seed: at least 0.
     :param checkpoint: folder to keep where training stands in; if it holds that of the same training, this
         goes on from there.
-    :returns: what each pass gave.
+    :param progress: is told loss and F1 after each batch; what it raises ends the training.
+    :return: what each pass gave, in order.
     :raises LabelsError: if matches or non-matches are missing from the training or the validation pairs.
+    :raises SettingsError: if the encoder cannot read as many tokens, or there is no such device.
     :raises TrainingError: if the loss is no longer a number; the network then has the last good weights.
-    :raises OutputError: if a checkpoint cannot be written.
+    :raises OutputError: if a checkpoint cannot be written; the network then is as training left it.
     """
-    for data in training:
-        data.pairs.check("training")
-    for data in validation:
-        data.pairs.check("validation")
+    for data, what in ((training, "training"), (validation, "validation")):
+        _check(data, what)
+    most = network.most_tokens
+    if most is not None and settings.max_tokens > most:
+        raise SettingsError(
+            f"The setting 'max_tokens' is {settings.max_tokens}; the encoder reads at most {most} tokens.",
+            remedy=f"Set it to {most} or less, or take another encoder.",
+        )
     device = device_of(settings)
     network.to(device)
     with computing(settings):
@@ -78,6 +88,13 @@ def train_network(
         run.resume()
         run.train()
     return [Pass(**values) for values in run.state.history]  # type: ignore[arg-type]
+
+
+def _check(data: Sequence[PairSet], what: str) -> None:
+    if not data:
+        raise LabelsError(f"there are no {what} pairs.", remedy="Give at least one data set of labelled pairs.")
+    for one in data:
+        one.pairs.check(what)
 
 
 class _Run:
@@ -108,7 +125,7 @@ class _Run:
         self.state = State(_fingerprint(training, validation, network, settings, seed))
         self.best: Weights = {}
         self.steps = max(1, math.ceil(sum(len(s.draw(self._rng(0))) for s in self.samplers) / settings.batch))
-        self.saved = time.monotonic()
+        self.saved, self.has_checkpoint = time.monotonic(), False
 
     def _rng(self, *where: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, *where])
@@ -117,6 +134,7 @@ class _Run:
         """Go on from the checkpoint, if there is one of this training."""
         found = load_checkpoint(self.folder, self.state.fingerprint) if self.folder is not None else None
         self.best = _copy(self.network)
+        self.has_checkpoint = found is not None
         if found is None:
             return
         self.state, weights, self.best, optimizer = found
@@ -132,6 +150,8 @@ class _Run:
             self._pass()
         self.network.load_state_dict(self.best)
         self.network.eval()
+        f1 = self.state.history[self.state.best]["f1"]
+        self.tell(f"Ditto, trained: best of {self.state.epoch} passes has F1 {f1:.3f}", 1.0)
 
     def _is_stuck(self) -> bool:
         return self.state.best >= 0 and self.state.epoch - 1 - self.state.best >= self.settings.patience
@@ -150,15 +170,15 @@ class _Run:
         for at in range(state.batch, len(dealt)):
             step = epoch * self.steps + at
             self._set_rates(step)
-            torch.manual_seed(self.seed * 1_000_003 + step)
+            torch.manual_seed((self.seed * 1_000_003 + step) % 2**63)  # torch takes no longer ones
             examples = self._examples([numbers[n] for n in dealt[at].tolist()], self._rng(3, step))
             loss = self._step(examples)
             if not math.isfinite(loss):
                 self._give_up(step)
             state.losses = state.losses[0] + loss * len(examples), state.losses[1] + len(examples)
             state.batch = at + 1
-            self._report(at + 1, len(dealt), started)
-            if time.monotonic() - self.saved > 60 * self.settings.checkpoint_minutes:
+            self._report(at + 1, len(dealt))
+            if time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes:
                 self._save()
         self._end_pass(time.monotonic() - started)
 
@@ -171,18 +191,20 @@ class _Run:
         return [self.maker.example(number, rng) for number in numbers]
 
     def _step(self, examples: list[Example]) -> float:
-        """Learn from a batch, part by part; return its mean loss."""
+        """Learn from a batch, part by part; return its mean loss, NaN if nothing can be learnt from it."""
         self.optimizer.zero_grad(set_to_none=True)
-        lengths = np.array([len(e.pair.ids) * (1 + (e.second is not None)) for e in examples], dtype=np.int64)
+        lengths = np.array([max(len(e.pair), len(e.second or ())) for e in examples], dtype=np.int64)
+        rows = np.array([1 + (e.second is not None) for e in examples], dtype=np.int64)
         total = sum(example.weight for example in examples)
         loss = 0.0
-        for part in parts(lengths, self.settings.step_tokens):
+        for part in parts(lengths, self.settings.step_tokens, rows):
             value = self._loss(examples[part]) / total
             value.backward()  # type: ignore[no-untyped-call]
             loss += float(value.detach())
-        if math.isfinite(loss):
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
-            self.optimizer.step()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        if not math.isfinite(loss + float(norm)):
+            return math.nan
+        self.optimizer.step()
         return loss
 
     def _loss(self, examples: list[Example]) -> torch.Tensor:
@@ -214,13 +236,13 @@ class _Run:
         for sampler, data in zip(self.samplers, self.sets, strict=True):
             pool = sampler.pool(self.settings.mining_pool, rng)
             odds = predict(self.network, data.tokenizer, data.tokenized(pool), self.settings)
-            sampler.mine(pool, 1 / (1 + np.exp(-odds)))
+            sampler.mine(pool, expit(odds))
 
     def _end_pass(self, seconds: float) -> None:
         state = self.state
         f1, loss = self._validate()
         if not math.isfinite(loss):
-            self._give_up(state.epoch * self.steps)
+            self._give_up(state.epoch * self.steps + state.batch - 1)
         done = Pass(state.epoch, state.losses[0] / max(1, state.losses[1]), f1, loss, seconds)
         state.history.append(asdict(done))
         best = state.history[state.best] if state.best >= 0 else None
@@ -243,11 +265,13 @@ class _Run:
     def _save(self) -> None:
         if self.folder is None:
             return
+        if not all(bool(torch.isfinite(value).all()) for value in self.network.parameters()):
+            self._give_up(self.state.epoch * self.steps + self.state.batch - 1)
         self.state.hardness = [sampler.hardness.tolist() for sampler in self.samplers]
         save_checkpoint(self.folder, self.state, self.network.state_dict(), self.best, self.optimizer)
-        self.saved = time.monotonic()
+        self.saved, self.has_checkpoint = time.monotonic(), True
 
-    def _report(self, done: int, total: int, started: float) -> None:
+    def _report(self, done: int, total: int) -> None:
         state = self.state
         f1 = f", F1 {state.history[state.best]['f1']:.3f}" if state.best >= 0 else ""
         stage = (
@@ -258,10 +282,10 @@ class _Run:
     def _give_up(self, step: int) -> None:
         self.network.load_state_dict(self.best)
         self.network.eval()
-        kept = f"the best weights so far, of pass {self.state.best + 1}, are kept" if self.state.best >= 0 else ""
-        where = f"; the last good checkpoint is {self.folder}" if self.folder is not None and kept else ""
+        kept = f"the best so far, of pass {self.state.best + 1}" if self.state.best >= 0 else "those of the start"
+        where = f"; the last good checkpoint is in {self.folder}" if self.has_checkpoint else ""
         raise TrainingError(
-            f"The loss is no longer a number, at step {step + 1:,}{'; ' + kept if kept else ''}{where}.",
+            f"The loss is no longer a number, at step {step + 1:,}. The weights kept are {kept}{where}.",
             remedy="Lower learning_rate, set precision to 'fp32', or look for damaged weights in the encoder.",
         )
 
@@ -300,14 +324,18 @@ def _fingerprint(
     training: Sequence[PairSet], validation: Sequence[PairSet], network: PairNetwork, settings: DittoSettings, seed: int
 ) -> str:
     """Return a digest of all that decides what a training gives."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256()  # threads change the time, and no more than the last bits
     lasting: dict[str, Any] = asdict(replace(settings, checkpoint_minutes=0.0, threads=1))
     digest.update(json.dumps([lasting, seed], sort_keys=True).encode())
-    for pairs in (data.pairs for data in (*training, *validation)):
-        digest.update(repr((pairs.left, pairs.right)).encode())
-        for array in (pairs.pairs, pairs.matches, pairs.weight):
-            digest.update(np.ascontiguousarray(array).tobytes())
+    for role, sets in (("training", training), ("validation", validation)):
+        for data in sets:
+            digest.update(f"{role} {len(data.left)} {len(data.right)} {len(data.pairs)}".encode())
+            for record, encoded in zip((*data.pairs.left, *data.pairs.right), (*data.left, *data.right), strict=True):
+                digest.update(repr(record).encode())
+                digest.update(encoded.ids.tobytes() + encoded.rank.tobytes())
+            for array in (data.pairs.pairs, data.pairs.matches, data.pairs.weight):
+                digest.update(np.ascontiguousarray(array).tobytes())
     for name, value in network.state_dict().items():
         digest.update(name.encode())
-        digest.update(np.float64(value.double().sum().item()).tobytes())
+        digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).tobytes())
     return digest.hexdigest()

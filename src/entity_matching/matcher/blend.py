@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from entity_matching.config import MatcherSettings
+from entity_matching.config import CascadeSettings, MatcherSettings
 from entity_matching.ditto.serialize import Serializer
-from entity_matching.matcher.cascade import Cascade, deep_block
+from entity_matching.matcher.cascade import Cascade, deep_block, grey
 from entity_matching.matcher.examples import Examples
 from entity_matching.matcher.fit import Fitted, Progress, fit, hard
 from entity_matching.matcher.lessons import Provenance, lesson, weak_lessons
+from entity_matching.matcher.rank import exclusive
 from entity_matching.matcher.reader import PairReader
 from entity_matching.matcher.reference import Reference
-from entity_matching.matcher.teach import Pupil, cross_taught, new_pupil, pretraining
+from entity_matching.matcher.teach import Exported, Pupil, cross_taught, new_pupil, pretraining
 from entity_matching.records import part
 from entity_matching.schema import Schema
 
@@ -36,6 +38,15 @@ class Pretrained:
     pupil: Pupil
     reference: Reference
     held: NDArray[np.bool_]
+
+    def scored(self, examples: Examples, raw: NDArray[np.float64], settings: MatcherSettings) -> Scored:
+        """Return what Ditto says of examples made by noise.
+
+        :param raw: probability by the feature scorer, shape (pairs,).
+        """
+        assert settings.ditto is not None
+        chosen = grey(raw, settings.cascade)
+        return Scored(examples, raw, self.pupil.predict(examples, self.reference.table, chosen, settings.ditto))
 
 
 def pretrain(
@@ -89,7 +100,65 @@ def _says_something(table: pa.Table, column: str) -> bool:
     return column in table.column_names and bool(pc.any(pc.not_equal(table[column], "")).as_py())
 
 
-def blend_labels(
+@dataclass(frozen=True)
+class Scored:
+    """Examples, and what feature scorer and Ditto say of their pairs, neither having seen the record's entity.
+
+    ``raw``: probability by the feature scorer, 0 to 1, shared with the record's rivals. ``odds``: log-odds by Ditto,
+    NaN where it was not asked. Both of shape (pairs,).
+    """
+
+    examples: Examples
+    raw: NDArray[np.float64]
+    odds: NDArray[np.float64]
+
+    def with_ditto(self, settings: CascadeSettings) -> Examples:
+        """Return the examples with Ditto's features, for those pairs that the cascade would send to it."""
+        odds = np.where(grey(self.raw, settings), self.odds, np.nan)
+        return self.examples.with_block(deep_block(self.examples.record, odds))
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Ditto, taught all there is, and what the blend is learnt from.
+
+    ``extra``: examples that are learnt from but not calibrated on. ``floor``: least confidence of a best candidate.
+    """
+
+    pupil: Pupil
+    exported: Exported
+    scored: Scored
+    extra: Scored | None
+    floor: float
+
+    def blend(self, settings: MatcherSettings) -> tuple[Cascade, Fitted]:
+        """Learn how to blend Ditto with the features, for the cascade of the settings.
+
+        Its band may be narrower than the one that Ditto was asked in, not wider.
+        """
+        extra = None if self.extra is None else self.extra.with_ditto(settings.cascade)
+        examples = self.scored.with_ditto(settings.cascade)
+        fitted = fit(examples, extra, settings.scorer, settings.seed, floor=self.floor)
+        return Cascade(self.pupil.reader, self.exported.model, fitted.scorer, settings.cascade), fitted
+
+    def card(self, settings: MatcherSettings) -> dict[str, Any]:
+        """Return what the model card says of Ditto: what it was taught, how it compares with PyTorch, its cost."""
+        sent = grey(self.scored.raw, settings.cascade)
+        records = max(1, len(self.scored.examples.truth))
+        return {
+            "encoder": settings.ditto.encoder if settings.ditto is not None else None,
+            "attributes": [attribute.name for attribute in self.pupil.reader.serializer.schema.attributes],
+            "taught": self.pupil.record,
+            "export": asdict(self.exported.model.parity),
+            "cost": {
+                "share_of_candidates": round(float(sent.mean()), 4) if len(sent) else 0.0,
+                "pairs_per_1000_records": round(1000 * float(sent.sum()) / records, 1),
+                "seconds_per_1000_pairs": round(1000 * self.exported.seconds_per_pair, 3),
+            },
+        }
+
+
+def teach_labels(
     start: Pretrained,
     first: Fitted,
     examples: Examples,
@@ -97,55 +166,29 @@ def blend_labels(
     reference: pa.Table,
     settings: MatcherSettings,
     progress: Progress | None = None,
-) -> tuple[Cascade, Fitted, Pupil]:
-    """Teach Ditto the labels, and learn how to blend it with the features.
+) -> Taught:
+    """Teach Ditto the labels.
 
     :param first: the feature scorer, trained on the same examples.
     """
-    grey = _grey(first.raw, settings)
-    pupil, odds = cross_taught(start.pupil, examples, reference, grey, settings, progress)
-    extra = synthetic.of_records(start.held)
-    raw = first.scorer.predict_matrix(extra.matrix)
-    extra_odds = _odds(start, extra, _grey(raw, settings), settings)
-    fitted = fit(
-        examples.with_block(deep_block(examples.record, odds)),
-        extra.with_block(deep_block(extra.record, extra_odds)),
-        settings.scorer,
-        settings.seed,
-    )
     assert settings.ditto is not None
-    model = pupil.exported(examples, reference, settings.ditto, settings.seed)
-    return Cascade(pupil.reader, model, fitted.scorer, settings.cascade), fitted, pupil
+    pupil, odds = cross_taught(start.pupil, examples, reference, grey(first.raw, settings.cascade), settings, progress)
+    extra = synthetic.of_records(start.held)
+    raw = exclusive(extra.record, first.scorer.predict_matrix(extra.matrix))
+    exported = pupil.exported(examples, reference, settings.ditto, settings.seed)
+    return Taught(pupil, exported, Scored(examples, first.raw, odds), start.scored(extra, raw, settings), 0.0)
 
 
-def blend_noise(
-    start: Pretrained,
-    first: Fitted,
-    synthetic: Examples,
-    settings: MatcherSettings,
-    floor: float,
-) -> tuple[Cascade, Fitted, Pupil]:
-    """Learn how to blend Ditto with the features where there are no labels.
+def teach_noise(
+    start: Pretrained, first: Fitted, synthetic: Examples, settings: MatcherSettings, floor: float
+) -> Taught:
+    """Take Ditto as it was taught without labels.
 
     :param first: the feature scorer, trained on the same examples.
     :param floor: least confidence of a record's best candidate.
     """
+    assert settings.ditto is not None
     held = synthetic.of_records(start.held)
-    grey = _grey(first.raw[start.held[synthetic.record]], settings)
-    odds = _odds(start, held, grey, settings)
-    fitted = fit(held.with_block(deep_block(held.record, odds)), None, settings.scorer, settings.seed, floor=floor)
-    assert settings.ditto is not None
-    model = start.pupil.exported(held, start.reference.table, settings.ditto, settings.seed)
-    return Cascade(start.pupil.reader, model, fitted.scorer, settings.cascade), fitted, start.pupil
-
-
-def _grey(raw: NDArray[np.float64], settings: MatcherSettings) -> NDArray[np.bool_]:
-    return np.asarray((raw >= settings.cascade.low) & (raw <= settings.cascade.high), dtype=np.bool_)
-
-
-def _odds(
-    start: Pretrained, examples: Examples, chosen: NDArray[np.bool_], settings: MatcherSettings
-) -> NDArray[np.float64]:
-    assert settings.ditto is not None
-    odds: NDArray[np.float64] = start.pupil.predict(examples, start.reference.table, chosen, settings.ditto)
-    return odds
+    scored = start.scored(held, first.raw[start.held[synthetic.record]], settings)
+    exported = start.pupil.exported(held, start.reference.table, settings.ditto, settings.seed)
+    return Taught(start.pupil, exported, scored, None, floor)

@@ -19,6 +19,7 @@ from entity_matching.matcher.reader import PairReader
 from entity_matching.matcher.scorer import PairScorer
 
 if TYPE_CHECKING:
+    from entity_matching.ditto.predict import Parity
     from entity_matching.ditto.tokens import TokenizedPair
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,9 @@ Floats = NDArray[np.float64]
 
 
 class DeepModel(Protocol):
-    """A trained Ditto model, however it is run."""
+    """A trained Ditto model, however it is run. ``parity``: how it compares with the network that was trained."""
+
+    parity: Parity
 
     def predict_tokens(self, pairs: Sequence[TokenizedPair]) -> Floats:
         """Return the log-odds of each pair's being a match, shape (pairs,)."""
@@ -52,9 +55,13 @@ class Asked:
     reference: NDArray[np.int64]
     raw: Floats
 
-    def grey(self, settings: CascadeSettings) -> NDArray[np.bool_]:
-        """Say which pairs the feature scorer is unsure of, and Ditto is to read."""
-        return np.asarray((self.raw >= settings.low) & (self.raw <= settings.high), dtype=np.bool_)
+
+def grey(raw: Floats, settings: CascadeSettings) -> NDArray[np.bool_]:
+    """Say of which pairs the feature scorer is unsure, so that Ditto is to read them.
+
+    :param raw: its probability, 0 to 1, shared with the record's rivals, shape (pairs,).
+    """
+    return np.asarray((raw >= settings.low) & (raw <= settings.high), dtype=np.bool_)
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ class Cascade:
 
         :param block: the features of the pairs.
         """
-        odds = self.odds(asked, asked.grey(self.settings))
+        odds = self.odds(asked, grey(asked.raw, self.settings))
         full = Block(block.rows, list(block.features), list(block.columns))
         full.extend(deep_block(asked.record, odds))
         return exclusive(asked.record, self.scorer.predict(full))

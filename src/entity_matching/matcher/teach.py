@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +38,14 @@ FEWEST = 4
 
 
 @dataclass(frozen=True)
+class Exported:
+    """The network as it is deployed, and how long it takes over a pair on this machine."""
+
+    model: DeepModel
+    seconds_per_pair: float
+
+
+@dataclass(frozen=True)
 class Pupil:
     """Ditto in training.
 
@@ -62,17 +71,19 @@ class Pupil:
             odds[chosen] = predict(self.network, self.reader.tokenizer, pairs, settings)
         return odds
 
-    def exported(self, examples: Examples, reference: pa.Table, settings: DittoSettings, seed: int) -> DeepModel:
-        """Return the network as it is deployed, compared with this one on some of the examples' pairs."""
+    def exported(self, examples: Examples, reference: pa.Table, settings: DittoSettings, seed: int) -> Exported:
+        """Return the network as it is deployed, compared with this one and timed on some of the examples' pairs."""
         from entity_matching.ditto.export import export_model  # noqa: PLC0415 - heavy
 
         assert examples.sources is not None
         size = len(examples.record)
         rows = np.sort(np.random.default_rng([seed, 5]).choice(size, min(size, COMPARED), replace=False))
         pairs = self.reader.tokenized(examples.sources, reference, examples.record[rows], examples.reference[rows])
-        return export_model(
-            self.network, self.reader.serializer, self.reader.tokenizer, pairs, threads=settings.threads
-        )
+        network, reader = self.network, self.reader
+        model = export_model(network, reader.serializer, reader.tokenizer, pairs, threads=settings.threads)
+        started = time.perf_counter()
+        model.predict_tokens(pairs)
+        return Exported(model, (time.perf_counter() - started) / len(pairs))
 
     def taught(
         self,

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from entity_matching.config import MatcherSettings
 from entity_matching.errors import LabelsError
 from entity_matching.features import FeatureSpace, TextLimits
-from entity_matching.matcher.blend import Pretrained, blend_labels, blend_noise, pretrain
-from entity_matching.matcher.cascade import Cascade
+from entity_matching.matcher.blend import Pretrained, Taught, pretrain, teach_labels, teach_noise
 from entity_matching.matcher.compare import compare
 from entity_matching.matcher.exact import EXACT_NAME, IDENTIFIER, WHOLE_NAME, exact_matches
 from entity_matching.matcher.examples import Examples, synthetic_examples
@@ -26,7 +25,6 @@ from entity_matching.matcher.fit import Fitted, Progress, fit
 from entity_matching.matcher.folds import entities
 from entity_matching.matcher.model import Model
 from entity_matching.matcher.reference import Reference
-from entity_matching.matcher.teach import Pupil
 from entity_matching.noise import disagreement, profile_source
 from entity_matching.normalize import normalize_table
 from entity_matching.records import KEY
@@ -109,34 +107,32 @@ class Task:
         :param chosen: the labelled records to learn from, shape (labelled,); default: all.
         :raises LabelsError: if the labels hold one class only.
         """
-        learnt: tuple[Cascade, Fitted, Pupil] | None = None
+        return self.learn(settings, chosen, progress).model(settings)
+
+    def learn(
+        self,
+        settings: MatcherSettings,
+        chosen: NDArray[np.bool_] | None = None,
+        progress: Progress | None = None,
+    ) -> Learnt:
+        """Do the part of :meth:`train` that takes long; models of several cascades can be made of it."""
+        taught: Taught | None = None
         if self.examples is None or self.sources is None or self.truth is None:
             first = fit(self.synthetic, None, settings.scorer, settings.seed, progress, floor=UNLIKE_ANY_NOISE)
             if self.deep is not None:
-                learnt = blend_noise(self.deep, first, self.synthetic, settings, UNLIKE_ANY_NOISE)
+                taught = teach_noise(self.deep, first, self.synthetic, settings, UNLIKE_ANY_NOISE)
             exact = dict.fromkeys((IDENTIFIER, WHOLE_NAME, EXACT_NAME), EXACT_PRIOR)
         else:
             chosen = np.ones(len(self.truth), dtype=bool) if chosen is None else chosen
             examples = self.examples.of_records(chosen)
             first = fit(examples, self.synthetic, settings.scorer, settings.seed, progress)
             if self.deep is not None:
-                learnt = blend_labels(
-                    self.deep, first, examples, self.synthetic, self.reference.table, settings, progress
-                )
+                rows = self.reference.table
+                taught = teach_labels(self.deep, first, examples, self.synthetic, rows, settings, progress)
             exact = exact_confidence(
                 self.sources.filter(pa.array(chosen)), self.truth[chosen], self.reference, self.space.schema
             )
-        cascade, fitted, pupil = learnt or (None, first, None)
-        return Model(
-            space=self.space,
-            scorer=first.scorer,
-            calibration=fitted.calibration,
-            outcomes=fitted.outcomes,
-            exact=exact,
-            settings=settings,
-            provenance=self._provenance(chosen) | ({"ditto": pupil.record} if pupil is not None else {}),
-            cascade=cascade,
-        )
+        return Learnt(self.space, first, taught, exact, self._provenance(chosen))
 
     def _provenance(self, chosen: NDArray[np.bool_] | None) -> dict[str, Any]:
         labelled = 0 if self.truth is None else int(len(self.truth) if chosen is None else chosen.sum())
@@ -158,6 +154,34 @@ class Task:
             for left, row in zip(self.sources[KEY].to_pylist(), self.truth.tolist(), strict=True)
         )
         return hashlib.sha256("\x1e".join(pairs).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What training learnt: the feature scorer, and Ditto if there is to be one."""
+
+    space: FeatureSpace
+    first: Fitted
+    taught: Taught | None
+    exact: Mapping[str, float]
+    provenance: Mapping[str, Any]
+
+    def model(self, settings: MatcherSettings) -> Model:
+        """Return the model; the settings' cascade may have a narrower band than the one it was learnt for."""
+        fitted, provenance, cascade = self.first, dict(self.provenance), None
+        if self.taught is not None:
+            cascade, fitted = self.taught.blend(settings)
+            provenance["ditto"] = self.taught.card(settings)
+        return Model(
+            space=self.space,
+            scorer=self.first.scorer,
+            calibration=fitted.calibration,
+            outcomes=fitted.outcomes,
+            exact=self.exact,
+            settings=settings,
+            provenance=provenance,
+            cascade=cascade,
+        )
 
 
 def _told_apart(

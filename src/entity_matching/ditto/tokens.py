@@ -126,6 +126,10 @@ class PairTokenizer:
             ) from error
         return cls(tokenizer, settings, idf)
 
+    def to_json(self) -> str:
+        """Return the content of a ``tokenizer.json``, for :meth:`from_file`."""
+        return str(self._tokenizer.to_str())
+
     def pair(self, left: Record, right: Record) -> TokenizedPair:
         """Return the tokens of a pair; see :meth:`join` where a record is in several."""
         return self.join(self.encode(left), self.encode(right))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from string import ascii_lowercase, digits
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -15,6 +19,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two workers on two cores:
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+WORDS = ("col", "val", "company", "name", "country", "city", "title", "price")
+
 
 @pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
@@ -24,3 +31,33 @@ def _own_logging() -> Iterator[None]:
     yield
     logger.setLevel(level)
     logger.handlers[:] = handlers
+
+
+@pytest.fixture(scope="session")
+def small_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an encoder that reads letters and is trained in a second: BERT, two layers, 32 wide."""
+    import torch  # noqa: PLC0415 - heavy
+    from tokenizers import Tokenizer, models, pre_tokenizers  # noqa: PLC0415
+
+    transformers: Any = importlib.import_module("transformers")
+    signs = ascii_lowercase + digits
+    vocabulary = [*SPECIAL, *WORDS, *signs, *(f"##{sign}" for sign in signs)]
+    tokenizer = Tokenizer(models.WordPiece({word: n for n, word in enumerate(vocabulary)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    config = transformers.BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+        initializer_range=0.2,  # so that untrained scores differ by more than rounding does
+    )
+    folder = tmp_path_factory.mktemp("encoder")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        transformers.BertModel(config).save_pretrained(folder)
+    roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+    wrapped = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **dict(zip(roles, SPECIAL, strict=True)))
+    wrapped.save_pretrained(folder)
+    return folder

@@ -54,6 +54,10 @@ def train(
     from entity_matching.cli.models import check_model_folder, checkpoints_of
     from entity_matching.config import DittoSettings
 
+    if not ditto and (encoder, epochs, device) != ("minilm", None, "auto"):
+        raise typer.BadParameter(
+            "--encoder, --epochs and --device are about Ditto; add --ditto.", param_hint="'--ditto'"
+        )
     started = time.perf_counter()
     terminal = Terminal(as_json)
     check_model_folder(out)

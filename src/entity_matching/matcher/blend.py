@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from entity_matching.config import CascadeSettings, MatcherSettings
 from entity_matching.ditto.serialize import Serializer
+from entity_matching.errors import LabelsError
 from entity_matching.matcher.cascade import Cascade, deep_block, grey
 from entity_matching.matcher.examples import Examples
 from entity_matching.matcher.fit import Fitted, Progress, fit, hard
@@ -26,6 +27,8 @@ from entity_matching.records import part
 from entity_matching.schema import Schema
 
 log = logging.getLogger(__name__)
+
+_LEFT_OUT = "Ditto is left out: there are too few records to teach it. The model decides by the features alone."
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,11 @@ def pretrain(
     if sources is not None:
         lessons += weak_lessons(sources, reference, schema, reader, settings.scorer.synthetic_records, rng)
     pupil = new_pupil(reader, encoder, settings.ditto, settings.seed, checkpoints)
-    return Pretrained(
-        pupil.taught(lessons, pretraining(settings), settings.seed, "pretraining", progress), made_from, held
-    )
+    try:
+        pupil = pupil.taught(lessons, pretraining(settings), settings.seed, "pretraining", progress)
+    except LabelsError as error:
+        log.info("Ditto is not taught without labels: %s", error)
+    return Pretrained(pupil, made_from, held)
 
 
 def readable(schema: Schema, sources: pa.Table | None, references: pa.Table) -> Schema:
@@ -166,13 +171,17 @@ def teach_labels(
     reference: pa.Table,
     settings: MatcherSettings,
     progress: Progress | None = None,
-) -> Taught:
+) -> Taught | None:
     """Teach Ditto the labels.
 
     :param first: the feature scorer, trained on the same examples.
+    :returns: ``None``, with a warning, if there is too little to teach Ditto anything.
     """
     assert settings.ditto is not None
     pupil, odds = cross_taught(start.pupil, examples, reference, grey(first.raw, settings.cascade), settings, progress)
+    if not pupil.record:
+        log.warning(_LEFT_OUT)
+        return None
     extra = synthetic.of_records(start.held)
     raw = exclusive(extra.record, first.scorer.predict_matrix(extra.matrix))
     exported = pupil.exported(examples, reference, settings.ditto, settings.seed)
@@ -181,14 +190,18 @@ def teach_labels(
 
 def teach_noise(
     start: Pretrained, first: Fitted, synthetic: Examples, settings: MatcherSettings, floor: float
-) -> Taught:
+) -> Taught | None:
     """Take Ditto as it was taught without labels.
 
     :param first: the feature scorer, trained on the same examples.
     :param floor: least confidence of a record's best candidate.
+    :returns: ``None``, with a warning, if there is too little to teach Ditto anything, or to learn the blend from.
     """
     assert settings.ditto is not None
     held = synthetic.of_records(start.held)
+    if not start.pupil.record or not held.match.any() or held.match.all():
+        log.warning(_LEFT_OUT)
+        return None
     scored = start.scored(held, first.raw[start.held[synthetic.record]], settings)
     exported = start.pupil.exported(held, start.reference.table, settings.ditto, settings.seed)
     return Taught(start.pupil, exported, scored, None, floor)

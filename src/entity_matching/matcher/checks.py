@@ -99,12 +99,19 @@ def _keep(schema: Schema, names: set[str]) -> Schema:
     return schema.model_copy(update={"attributes": freed})
 
 
-def pick(table: pa.Table, keys: pa.ChunkedArray, column: str) -> pa.Table:
-    """Return the rows of a normalised table that have the given keys, one per key.
+def pick(table: pa.Table, pairs: pa.Table, column: str) -> pa.Table:
+    """Return the rows of a normalised table that have the keys of some pairs, one per key.
 
-    :param column: where the keys come from, for the message.
-    :raises InputError: if a key is not there.
+    :param column: of the pairs, which holds the keys.
+    :raises InputError: if the column or a key is not there.
     """
+    if column not in pairs.column_names:
+        raise InputError(
+            f"there is no column '{column}'. Its columns are: {', '.join(pairs.column_names)}.",
+            file="the pairs",
+            remedy="Give the columns source_key and reference_key.",
+        )
+    keys = pairs[column]
     at = pc.index_in(keys.cast(pa.string()).combine_chunks(), value_set=table[KEY].combine_chunks())
     missing = pc.index(at.is_null(), True).as_py()
     if missing >= 0:

@@ -53,13 +53,8 @@ def fit(
     :param floor: least confidence of a record's best candidate.
     :raises LabelsError: if no candidate is a match, or every one is.
     """
+    check_kinds(examples)
     match = examples.match
-    if not match.any() or match.all():
-        what = "no match" if not match.any() else "nothing but matches"
-        raise LabelsError(
-            f"there is {what} among the {len(match):,} candidate pairs to learn from.",
-            remedy="Give labels with some records that are in the reference, and some rivals for them.",
-        )
     folds = entity_folds(examples.group, settings.folds, seed)
     raw = np.zeros(len(match), dtype=np.float64)
     used = np.unique(folds)
@@ -80,6 +75,20 @@ def fit(
         progress("training", len(used) / (len(used) + 1))
     scorer = _train(examples, extra, settings, seed)
     return Fitted(scorer, calibration, Outcomes(calibrated, right, examples.truth >= 0), raw)
+
+
+def check_kinds(examples: Examples) -> None:
+    """Check that there are matches and others among the candidates.
+
+    :raises LabelsError: if one kind is missing.
+    """
+    match = examples.match
+    if not match.any() or match.all():
+        what = "no match" if not match.any() else "nothing but matches"
+        raise LabelsError(
+            f"there is {what} among the {len(match):,} candidate pairs to learn from.",
+            remedy="Give labels with some records that are in the reference, and some rivals for them.",
+        )
 
 
 def _train(examples: Examples, extra: Examples | None, settings: ScorerSettings, seed: int) -> PairScorer:

@@ -51,6 +51,11 @@ class Lesson:
     entity: NDArray[np.int64]
     hidden: tuple[str, ...] = ()
 
+    @property
+    def has_both(self) -> bool:
+        """Whether there is a match among the pairs, and one that is none."""
+        return bool(self.pairs.matches.any() and not self.pairs.matches.all())
+
     def take(self, chosen: NDArray[np.bool_]) -> Lesson:
         """Return some of the pairs, by mask."""
         return Lesson(self.pairs.take(chosen), self.provenance, self.entity[chosen], self.hidden)
@@ -130,7 +135,7 @@ def weak_lessons(
         provenance = Provenance.IDENTIFIER if by_identifier else Provenance.EXACT_NAME
         records = sources.take(pa.array(rows))
         lessons.append(_weak(records, found.reference[rows], reference, reader, hidden, provenance))
-    return [one for one in lessons if one.pairs.matches.any() and not one.pairs.matches.all()]
+    return [one for one in lessons if one.has_both]
 
 
 def _weak(

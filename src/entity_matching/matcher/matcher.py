@@ -91,9 +91,7 @@ class Matcher:
         :raises InputError: if a table cannot be taken, e.g. a key of the reference is there twice.
         :raises SchemaError: if the tables do not have the columns the matcher was trained on.
         """
-        left, right = to_table(source, "the source"), to_table(reference, "the reference")
-        schema = present(self.schema, left.column_names, right.column_names)
-        check_tables(Given(left, "the source"), Given(right, "the reference"), schema)
+        left, right = self._tables(source, reference)
         if progress is not None:
             progress("normalising", 0.0)
         prepared = Reference.prepare(right, self.schema, self.settings.search)
@@ -120,7 +118,10 @@ class Matcher:
         """
         cascade = self._cascade("Sending every candidate to Ditto")
         everything = replace(cascade.settings, low=0.0, high=1.0)
-        return replace(self, model=replace(self.model, cascade=replace(cascade, settings=everything)))
+        settings = replace(self.settings, cascade=everything)  # which is what is saved
+        return replace(
+            self, model=replace(self.model, settings=settings, cascade=replace(cascade, settings=everything))
+        )
 
     def contributions(self, source: Any, reference: Any, pairs: Any) -> pa.Table:
         """Say what each attribute adds to Ditto's verdict on some pairs, by leaving it out.
@@ -130,20 +131,24 @@ class Matcher:
             (Ditto's, with all attributes, 0 to 1), ``contribution`` (-1 to 1, above 0 speaks for a match).
         :raises ArtifactError: if the matcher has no Ditto.
         :raises InputError: if a table cannot be taken, or a pair names a record that is not there.
+        :raises SchemaError: if the tables do not have the columns the matcher was trained on.
         """
         cascade = self._cascade("Explaining by attributes left out")
         wanted = to_table(pairs, "the pairs")
-        sides = (
-            ("source_key", to_table(source, "the source"), Side.SOURCE),
-            ("reference_key", to_table(reference, "the reference"), Side.REFERENCE),
-        )
-        rows = [
-            pick(normalize_table(table, self.schema, side), wanted[column], column) for column, table, side in sides
-        ]
+        left, right = self._tables(source, reference)
+        sides = (("source_key", left, Side.SOURCE), ("reference_key", right, Side.REFERENCE))
+        rows = [pick(normalize_table(table, self.schema, side), wanted, column) for column, table, side in sides]
         found = contributions(cascade, *rows)
         at = found["pair"]
         keys = {column: wanted[column].cast(pa.string()).take(at) for column, _, _ in sides}
         return pa.table(keys | {name: found[name] for name in ("attribute", "probability", "contribution")})
+
+    def _tables(self, source: Any, reference: Any) -> tuple[pa.Table, pa.Table]:
+        """Return the two tables, if they are such as the matcher was trained on."""
+        left, right = to_table(source, "the source"), to_table(reference, "the reference")
+        schema = present(self.schema, left.column_names, right.column_names)
+        check_tables(Given(left, "the source"), Given(right, "the reference"), schema)
+        return left, right
 
     def _cascade(self, what: str) -> Cascade:
         if self.model.cascade is None:

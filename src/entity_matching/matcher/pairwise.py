@@ -114,6 +114,8 @@ class PairwiseModel:
 def best_threshold(scores: NDArray[np.float64], matches: NDArray[np.bool_]) -> float:
     """Return the score from which accepting gives the best F1, half-way to the next lower score.
 
+    Where all are accepted, it is half-way to 0, or the lowest score if that is below 0.
+
     :param scores: higher is closer, shape (pairs,).
     :param matches: whether each pair is a match, shape (pairs,), at least one.
     """
@@ -122,7 +124,7 @@ def best_threshold(scores: NDArray[np.float64], matches: NDArray[np.bool_]) -> f
     f1 = 2 * hits / (np.arange(1, len(ordered) + 1) + int(matches.sum()))
     f1[:-1][ordered[:-1] == ordered[1:]] = -1.0  # equal scores are accepted together
     last = int(np.argmax(f1))
-    below = float(ordered[last + 1]) if last + 1 < len(ordered) else 0.0
+    below = float(ordered[last + 1]) if last + 1 < len(ordered) else min(0.0, float(ordered[last]))
     return (float(ordered[last]) + below) / 2
 
 

@@ -95,13 +95,16 @@ class Pupil:
     ) -> Pupil:
         """Return a pupil that was taught some lessons more; this one stays as it is.
 
+        A lesson of so few entities that none can be put aside is left out.
+
         :param stage: the training's name, in the record and among the checkpoints.
+        :raises LabelsError: if no lesson is left.
         """
         from entity_matching.ditto.data import PairSet  # noqa: PLC0415
         from entity_matching.ditto.train import train_network  # noqa: PLC0415 - heavy
 
         rng = np.random.default_rng([seed, 7])
-        splits = [one.split(ASIDE, rng) for one in lessons]
+        splits = _usable([one.split(ASIDE, rng) for one in lessons])
         training, aside = (
             [PairSet.of(one.pairs, self.reader.tokenizer) for one in side] for side in zip(*splits, strict=True)
         )
@@ -110,12 +113,28 @@ class Pupil:
         passes = train_network(network, training, aside, settings, seed=seed, checkpoint=folder, progress=progress)
         best = max(passes, key=lambda one: (one.f1, -one.validation_loss))
         record = {
-            "pairs": summary(lessons),
+            "pairs": summary([one for sides in splits for one in sides]),
             "passes": len(passes),
             "validation_f1": round(best.f1, 4),
             "seconds": round(sum(one.seconds for one in passes), 1),
         }
         return replace(self, network=network, record={**self.record, stage: record})
+
+
+def _usable(splits: Sequence[tuple[Lesson, Lesson]]) -> list[tuple[Lesson, Lesson]]:
+    """Return the lessons from which one can learn and see what was learnt: both sides hold pairs of both kinds."""
+    usable = []
+    for sides in splits:
+        if all(side.has_both for side in sides):
+            usable.append(sides)
+        else:
+            log.info("too few pairs to learn from: %s", sides[0].provenance.value)
+    if not usable:
+        raise LabelsError(
+            "there are too few pairs to learn from: of both kinds, some to be taught and others to be put aside.",
+            remedy="Give more records or labels.",
+        )
+    return usable
 
 
 def new_pupil(

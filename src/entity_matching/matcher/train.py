@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from entity_matching.matcher.blend import Pretrained, Taught, pretrain, teach_la
 from entity_matching.matcher.compare import compare
 from entity_matching.matcher.exact import EXACT_NAME, IDENTIFIER, WHOLE_NAME, exact_matches
 from entity_matching.matcher.examples import Examples, synthetic_examples
-from entity_matching.matcher.fit import Fitted, Progress, fit
+from entity_matching.matcher.fit import Fitted, Progress, check_kinds, fit
 from entity_matching.matcher.folds import entities
 from entity_matching.matcher.model import Model
 from entity_matching.matcher.reference import Reference
@@ -84,17 +84,20 @@ class Task:
         rng = np.random.default_rng(settings.seed)
         raw, told_apart = _told_apart(reference, prepared, schema, settings)
         synthetic = synthetic_examples(raw, told_apart, space, profiles, settings.scorer, rng)
-        deep = None
-        if settings.ditto is not None:
-            deep = pretrain(synthetic, told_apart, sources, prepared, schema, settings, checkpoints, progress)
-        if labels is None or sources is None:
-            return cls(prepared, space, synthetic, None, None, None, deep)
-        labelled, truth, group = _labelled(sources, prepared, labels)
-        tell("comparing", 0.0)
-        candidates = prepared.index.search(labelled)
-        block = compare(labelled, prepared, candidates, space)
-        examples = Examples.of(labelled, candidates, block, truth, group)
-        return cls(prepared, space, synthetic.with_features(examples.features), labelled, truth, examples, deep)
+        task = cls(prepared, space, synthetic, None, None, None)
+        if labels is not None and sources is not None:
+            labelled, truth, group = _labelled(sources, prepared, labels)
+            tell("comparing", 0.0)
+            candidates = prepared.index.search(labelled)
+            block = compare(labelled, prepared, candidates, space)
+            examples = Examples.of(labelled, candidates, block, truth, group)
+            task = cls(prepared, space, synthetic.with_features(examples.features), labelled, truth, examples)
+        if settings.ditto is None:
+            return task
+        if task.examples is not None:
+            check_kinds(task.examples)  # before the minutes that Ditto takes
+        deep = pretrain(synthetic, told_apart, sources, prepared, schema, settings, checkpoints, progress)
+        return replace(task, deep=deep)
 
     def train(
         self,
@@ -213,7 +216,9 @@ def _labelled(
 ) -> tuple[pa.Table, NDArray[np.int64], NDArray[np.int64]]:
     """Return the labelled source rows in the source's order, their truth, and their entities."""
     known = pc.fill_null(labels["reference_key"].cast(pa.string()), "").combine_chunks()
-    place = pc.index_in(sources[KEY], value_set=labels["source_key"].cast(pa.string()).combine_chunks())
+    names = labels["source_key"].cast(pa.string()).combine_chunks()
+    _check_agreement(names, known)
+    place = pc.index_in(sources[KEY], value_set=names)
     has_label = place.is_valid()
     if not pc.any(has_label).as_py():
         raise LabelsError(
@@ -232,6 +237,21 @@ def _labelled(
         )
     group = entities(rows[KEY].to_pylist(), wanted.to_pylist())
     return rows, found.astype(np.int64), group
+
+
+def _check_agreement(names: pa.Array, known: pa.Array) -> None:
+    """Check that no source record is said to be two things; said twice is no harm."""
+    named = pa.table({"source": names, "reference": known}).filter(pc.not_equal(names, ""))
+    told = named.group_by("source").aggregate([("reference", "distinct")])
+    several = told.filter(pc.greater(pc.list_value_length(told["reference_distinct"]), 1))
+    if several.num_rows:
+        first = several.slice(0, 1).to_pylist()[0]
+        said = " and ".join(f"'{key}'" for key in sorted(first["reference_distinct"]))
+        more = f" ({several.num_rows:,} records have such labels)" if several.num_rows > 1 else ""
+        raise LabelsError(
+            f"labels contradict each other: '{first['source']}' is {said}{more}.",
+            remedy="Keep one label per source record; an empty one means it is in the reference nowhere.",
+        )
 
 
 def exact_confidence(

@@ -20,7 +20,7 @@ from entity_matching.normalize.words import standard_words
 SHORTEST_LIMIT = 8
 """No limit below this many characters is believed in."""
 _LEAST_COUNT, _LEAST_SHARE, _JUMP = 8, 0.02, 2.0
-_CUT_WORD = re.compile(r"([a-z]{2,})\.")
+_CUT_WORD = re.compile(r"(?<![a-z])([a-z]{2,})\.")  # from a word's start alone: else a huge one takes forever
 _FORM_WORDS = frozenset("co cos corp inc ltd plc pty pvt pte bhd tbk spa nv sa ag ab se as oyj asa kgaa gmbh".split())
 
 

@@ -10,6 +10,7 @@ import pytest
 from entity_matching.config import CascadeSettings, DittoSettings, MatcherSettings, ScorerSettings, SearchSettings
 from entity_matching.files import read_labels, read_table
 from entity_matching.matcher import Matcher
+from entity_matching.matcher.train import Task
 from entity_matching.schema import Schema
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "companies"
@@ -117,6 +118,12 @@ def deep_settings(small_encoder: Path) -> MatcherSettings:
         ),
         cascade=CascadeSettings(low=0.02, high=0.98, folds=2, pretraining_epochs=1),
     )
+
+
+@pytest.fixture(scope="session")
+def deep_task(listings: Companies, deep_settings: MatcherSettings) -> Task:
+    """What there is to learn from, and Ditto taught what needs no labels."""
+    return Task.prepare(listings.source, listings.reference, listings.labels, listings.schema, deep_settings)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from entity_matching.matcher.card import held_out_quality
 from entity_matching.matcher.decide import Thresholds
@@ -47,3 +48,16 @@ def test_without_a_match_nothing_is_claimed() -> None:
 
 def test_the_same_seed_gives_the_same_interval() -> None:
     assert held_out_quality(_outcomes(), THRESHOLDS, 3) == held_out_quality(_outcomes(), THRESHOLDS, 3)
+
+
+def test_a_figure_that_some_draws_leave_undefined_has_an_interval_all_the_same() -> None:
+    confidence = np.full(30, 0.1)
+    confidence[:2] = 0.9
+    few = Outcomes(confidence, np.arange(30) == 0, np.ones(30, dtype=bool))
+    assert held_out_quality(few, THRESHOLDS, 0)["precision"] == {"value": 0.5, "low": 0.0, "high": 1.0}
+
+
+@pytest.mark.filterwarnings("error")
+def test_records_that_are_all_alike_have_an_interval_of_one_value() -> None:
+    perfect = Outcomes(np.full(50, 0.99), np.ones(50, dtype=bool), np.ones(50, dtype=bool))
+    assert held_out_quality(perfect, THRESHOLDS, 0)["f1"] == {"value": 1.0, "low": 1.0, "high": 1.0}

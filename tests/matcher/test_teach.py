@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,26 +21,18 @@ from entity_matching.matcher.lessons import Lesson, Provenance, lesson
 from entity_matching.matcher.teach import FEWEST, Pupil, cross_taught, pretraining
 from entity_matching.matcher.train import Task
 
-if TYPE_CHECKING:
-    from tests.matcher.conftest import Companies
-
 
 @pytest.fixture(scope="module")
-def task(listings: Companies, deep_settings: MatcherSettings) -> Task:
-    return Task.prepare(listings.source, listings.reference, listings.labels, listings.schema, deep_settings)
-
-
-@pytest.fixture(scope="module")
-def pupil(task: Task) -> Pupil:
+def pupil(deep_task: Task) -> Pupil:
     """Ditto, taught what needs no labels."""
-    assert task.deep is not None
-    return task.deep.pupil
+    assert deep_task.deep is not None
+    return deep_task.deep.pupil
 
 
 @pytest.fixture(scope="module")
-def examples(task: Task) -> Examples:
-    assert task.examples is not None
-    return task.examples
+def examples(deep_task: Task) -> Examples:
+    assert deep_task.examples is not None
+    return deep_task.examples
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +42,10 @@ def ditto(deep_settings: MatcherSettings) -> DittoSettings:
 
 
 @pytest.fixture(scope="module")
-def labels(task: Task, pupil: Pupil, examples: Examples) -> Lesson:
+def labels(deep_task: Task, pupil: Pupil, examples: Examples) -> Lesson:
     """What some of the labels teach."""
     some = examples.of_records(np.arange(len(examples.truth)) < 25)
-    return lesson(some, task.reference.table, pupil.reader, Provenance.LABEL)
+    return lesson(some, deep_task.reference.table, pupil.reader, Provenance.LABEL)
 
 
 def _weights(pupil: Pupil) -> dict[str, Any]:
@@ -109,24 +101,24 @@ def test_a_lesson_too_small_to_see_what_was_learnt_is_left_out(
         pupil.taught([one], ditto, 0, "one")
 
 
-def test_only_what_is_asked_is_scored(task: Task, pupil: Pupil, examples: Examples, ditto: DittoSettings) -> None:
+def test_only_what_is_asked_is_scored(deep_task: Task, pupil: Pupil, examples: Examples, ditto: DittoSettings) -> None:
     chosen = np.arange(len(examples.record)) % 5 == 0
-    odds = pupil.predict(examples, task.reference.table, chosen, ditto)
+    odds = pupil.predict(examples, deep_task.reference.table, chosen, ditto)
     assert np.isfinite(odds[chosen]).all()
     assert np.isnan(odds[~chosen]).all()
     alone = np.flatnonzero(chosen)[3]
-    single = pupil.predict(examples, task.reference.table, np.arange(len(chosen)) == alone, ditto)
+    single = pupil.predict(examples, deep_task.reference.table, np.arange(len(chosen)) == alone, ditto)
     assert single[alone] == pytest.approx(odds[alone], abs=1e-4)
 
 
 def test_the_exported_network_says_what_the_pupil_says(
-    task: Task, pupil: Pupil, examples: Examples, ditto: DittoSettings
+    deep_task: Task, pupil: Pupil, examples: Examples, ditto: DittoSettings
 ) -> None:
-    exported = pupil.exported(examples, task.reference.table, ditto, 0)
+    exported = pupil.exported(examples, deep_task.reference.table, ditto, 0)
     every = np.ones(len(examples.record), dtype=bool)
-    pairs = pupil.reader.tokenized(examples.sources, task.reference.table, examples.record, examples.reference)
+    pairs = pupil.reader.tokenized(examples.sources, deep_task.reference.table, examples.record, examples.reference)
     said = expit(exported.model.predict_tokens(pairs))
-    assert np.abs(said - expit(pupil.predict(examples, task.reference.table, every, ditto))).max() < 0.05
+    assert np.abs(said - expit(pupil.predict(examples, deep_task.reference.table, every, ditto))).max() < 0.05
     assert exported.model.parity.pairs == min(300, len(pairs))
     assert exported.seconds_per_pair > 0
 
@@ -157,7 +149,7 @@ class _Spied:
 
 @pytest.mark.parametrize("folds", [2, 3])
 def test_a_labelled_record_is_scored_by_a_network_that_was_not_taught_its_entity(
-    task: Task,
+    deep_task: Task,
     pupil: Pupil,
     examples: Examples,
     deep_settings: MatcherSettings,
@@ -167,7 +159,7 @@ def test_a_labelled_record_is_scored_by_a_network_that_was_not_taught_its_entity
     spied = _Spied(monkeypatch)
     settings = replace(deep_settings, cascade=replace(deep_settings.cascade, folds=folds))
     asked = np.arange(len(examples.record)) % 3 > 0
-    taught, odds = cross_taught(pupil, examples, task.reference.table, asked, settings)
+    taught, odds = cross_taught(pupil, examples, deep_task.reference.table, asked, settings)
     assert len(spied.scored) == folds
     for stage, scored in spied.scored.items():
         assert scored
@@ -184,12 +176,17 @@ def test_a_labelled_record_is_scored_by_a_network_that_was_not_taught_its_entity
 
 
 def test_progress_runs_from_0_to_1_over_all_trainings(
-    task: Task, pupil: Pupil, examples: Examples, deep_settings: MatcherSettings
+    deep_task: Task, pupil: Pupil, examples: Examples, deep_settings: MatcherSettings
 ) -> None:
     told: list[tuple[str, float]] = []
     nothing = np.zeros(len(examples.record), dtype=bool)
     cross_taught(
-        pupil, examples, task.reference.table, nothing, deep_settings, lambda stage, share: told.append((stage, share))
+        pupil,
+        examples,
+        deep_task.reference.table,
+        nothing,
+        deep_settings,
+        lambda stage, share: told.append((stage, share)),
     )
     shares = [share for _, share in told]
     assert shares == sorted(shares)
@@ -200,7 +197,7 @@ def test_progress_runs_from_0_to_1_over_all_trainings(
 
 @pytest.mark.parametrize("entities", [1, FEWEST - 1])
 def test_too_few_labelled_matches_leave_ditto_as_it_was_pretrained(
-    task: Task,
+    deep_task: Task,
     pupil: Pupil,
     examples: Examples,
     deep_settings: MatcherSettings,
@@ -211,17 +208,17 @@ def test_too_few_labelled_matches_leave_ditto_as_it_was_pretrained(
     matched = np.flatnonzero(np.isin(np.arange(len(examples.truth)), examples.record[examples.match]))
     few = examples.of_records(np.isin(np.arange(len(examples.truth)), matched[:entities]))
     asked = np.ones(len(few.record), dtype=bool)
-    taught, odds = cross_taught(pupil, few, task.reference.table, asked, deep_settings)
+    taught, odds = cross_taught(pupil, few, deep_task.reference.table, asked, deep_settings)
     assert taught is pupil
     assert np.isfinite(odds).all()
     assert f"fewer than {FEWEST} labelled entities have a match: Ditto is not taught labels" in caplog.text
 
 
 def test_no_label_at_all_in_a_fold_does_no_harm(
-    task: Task, pupil: Pupil, examples: Examples, deep_settings: MatcherSettings
+    deep_task: Task, pupil: Pupil, examples: Examples, deep_settings: MatcherSettings
 ) -> None:
     none = examples.of_records(np.zeros(len(examples.truth), dtype=bool))
-    taught, odds = cross_taught(pupil, none, task.reference.table, np.zeros(0, dtype=bool), deep_settings)
+    taught, odds = cross_taught(pupil, none, deep_task.reference.table, np.zeros(0, dtype=bool), deep_settings)
     assert taught is pupil
     assert odds.shape == (0,)
 

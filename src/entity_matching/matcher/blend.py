@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from entity_matching.matcher.lessons import Provenance, lesson, weak_lessons
 from entity_matching.matcher.rank import exclusive
 from entity_matching.matcher.reader import PairReader
 from entity_matching.matcher.reference import Reference
-from entity_matching.matcher.teach import Exported, Pupil, cross_taught, new_pupil, pretraining
+from entity_matching.matcher.teach import Exported, Pupil, Start, cross_taught, pretraining
 from entity_matching.records import part
 from entity_matching.schema import Schema
 
@@ -59,30 +58,27 @@ def pretrain(
     reference: Reference,
     schema: Schema,
     settings: MatcherSettings,
-    checkpoints: Path | None = None,
+    start: Start,
     progress: Progress | None = None,
 ) -> Pretrained:
     """Teach Ditto without labels: from noise, and from what shared identifiers and unique names say.
 
     :param made_from: the reference whose records the synthetic ones are copies of.
     :param sources: the normalised source table, or ``None``.
-    :param checkpoints: the folder in which the trainings keep where they stand.
     """
-    from entity_matching.ditto.encoders import load_encoder  # noqa: PLC0415 - heavy
     from entity_matching.ditto.tokens import PairTokenizer  # noqa: PLC0415
 
     assert settings.ditto is not None
     rng = np.random.default_rng([settings.seed, 3])
     serializer = Serializer.fit(reference.table, readable(schema, sources, reference.table))
-    encoder = load_encoder(settings.ditto.encoder)
-    reader = PairReader(serializer, PairTokenizer(encoder.tokenizer, settings.ditto, serializer.idf))
+    reader = PairReader(serializer, PairTokenizer(start.encoder.tokenizer, settings.ditto, serializer.idf))
     entities = np.unique(synthetic.group)
     held = np.isin(synthetic.group, rng.permutation(entities)[: len(entities) // 2])
     shown = hard(synthetic.of_records(~held), settings.scorer.rivals)
     lessons = [lesson(shown, made_from.table, reader, Provenance.NOISE)]
     if sources is not None:
         lessons += weak_lessons(sources, reference, schema, reader, settings.scorer.synthetic_records, rng)
-    pupil = new_pupil(reader, encoder, settings.ditto, settings.seed, checkpoints)
+    pupil = start.pupil(reader, settings.ditto, settings.seed)
     try:
         pupil = pupil.taught(lessons, pretraining(settings), settings.seed, "pretraining", progress)
     except LabelsError as error:

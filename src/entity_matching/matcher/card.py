@@ -56,22 +56,15 @@ def held_out_quality(outcomes: Outcomes, thresholds: Thresholds, seed: int) -> d
 
 
 def _with_interval(figure: Callable[[Rows], float], size: int, seed: int) -> dict[str, float | None]:
-    from scipy.stats import bootstrap  # noqa: PLC0415 - heavy
-
     rows = np.arange(size)
     value = figure(rows) if size else float("nan")
     if size < 2 or np.isnan(value):
         return {"value": None if np.isnan(value) else round(value, 4), "low": None, "high": None}
-    found = bootstrap(
-        (rows,),
-        figure,
-        n_resamples=RESAMPLES,
-        vectorized=False,
-        confidence_level=LEVEL,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    low, high = (None if np.isnan(end) else round(float(end), 4) for end in (found.low, found.high))
+    rng = np.random.default_rng(seed)
+    drawn = np.array([figure(rng.integers(size, size=size)) for _ in range(RESAMPLES)])
+    drawn = drawn[~np.isnan(drawn)]  # a figure may be undefined on a draw, e.g. one without any match
+    ends = np.percentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)]) if len(drawn) else np.full(2, value)
+    low, high = (round(float(end), 4) for end in ends)
     return {"value": round(value, 4), "low": low, "high": high}
 
 

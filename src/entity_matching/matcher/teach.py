@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -137,13 +137,28 @@ def _usable(splits: Sequence[tuple[Lesson, Lesson]]) -> list[tuple[Lesson, Lesso
     return usable
 
 
-def new_pupil(
-    reader: PairReader, encoder: Encoder, settings: DittoSettings, seed: int, checkpoints: Path | None
-) -> Pupil:
-    """Return a pupil that knows nothing but its encoder's language."""
-    from entity_matching.ditto.network import PairNetwork  # noqa: PLC0415 - heavy
+@dataclass(frozen=True)
+class Start:
+    """What Ditto starts from, and the folder in which its trainings keep where they stand, or ``None``."""
 
-    return Pupil(PairNetwork.of(encoder, settings.dropout, seed), reader, {}, checkpoints)
+    encoder: Encoder
+    checkpoints: Path | None
+
+    @classmethod
+    def of(cls, settings: DittoSettings, checkpoints: Path | None) -> Self:
+        """Load the encoder: first of all, so that a name that is wrong is told at once.
+
+        :raises SettingsError: if there is no such encoder.
+        """
+        from entity_matching.ditto.encoders import load_encoder  # noqa: PLC0415 - heavy
+
+        return cls(load_encoder(settings.encoder), checkpoints)
+
+    def pupil(self, reader: PairReader, settings: DittoSettings, seed: int) -> Pupil:
+        """Return a pupil that knows nothing but its encoder's language."""
+        from entity_matching.ditto.network import PairNetwork  # noqa: PLC0415 - heavy
+
+        return Pupil(PairNetwork.of(self.encoder, settings.dropout, seed), reader, {}, self.checkpoints)
 
 
 def cross_taught(

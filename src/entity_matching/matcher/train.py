@@ -25,6 +25,7 @@ from entity_matching.matcher.fit import Fitted, Progress, check_kinds, fit
 from entity_matching.matcher.folds import entities
 from entity_matching.matcher.model import Model
 from entity_matching.matcher.reference import Reference
+from entity_matching.matcher.teach import Start
 from entity_matching.noise import disagreement, profile_source
 from entity_matching.normalize import normalize_table
 from entity_matching.records import KEY
@@ -73,8 +74,10 @@ class Task:
         :param labels: columns ``source_key`` and ``reference_key`` (null or "": none of them).
         :param checkpoints: the folder in which Ditto's trainings keep where they stand.
         :raises LabelsError: if no label fits the tables.
+        :raises SettingsError: if there is no such encoder.
         """
         tell = progress or (lambda stage, share: None)
+        start = None if settings.ditto is None else Start.of(settings.ditto, checkpoints)
         tell("normalising", 0.0)
         prepared = Reference.prepare(reference, schema, settings.search)
         space = FeatureSpace.fit(prepared.table, schema, TextLimits(threads=settings.scorer.threads))
@@ -92,11 +95,11 @@ class Task:
             block = compare(labelled, prepared, candidates, space)
             examples = Examples.of(labelled, candidates, block, truth, group)
             task = cls(prepared, space, synthetic.with_features(examples.features), labelled, truth, examples)
-        if settings.ditto is None:
+        if start is None:
             return task
         if task.examples is not None:
             check_kinds(task.examples)  # before the minutes that Ditto takes
-        deep = pretrain(synthetic, told_apart, sources, prepared, schema, settings, checkpoints, progress)
+        deep = pretrain(synthetic, told_apart, sources, prepared, schema, settings, start, progress)
         return replace(task, deep=deep)
 
     def train(

@@ -7,7 +7,12 @@ matched to its own company; accepting a record that has no counterpart is a fals
 F1 is taken at the threshold that was best inside the training folds; precision and recall of the automatic
 decisions at the threshold for the target precision (0.98); recall at a precision over the pooled confidences.
 
-    python benchmarks/companies.py --data DIR [--json FILE] [--seeds N] [--only all|names]
+    python benchmarks/companies.py --data DIR [--json FILE] [--seeds N] [--only all|names] [--ditto] [--curve]
+
+With ``--ditto`` each figure is given with and without Ditto (MiniLM-L6). It is taught on noisy copies of the
+reference once, which needs no label, and on the labels of the training folds in each fold. ``--curve`` gives F1
+against the share of the candidates that the cascade sends to Ditto: Ditto is taught once per fold, the blend
+learnt anew for each band.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from _common import print_table, write_json
-from entity_matching.config import MatcherSettings
+from entity_matching.config import CascadeSettings, DittoSettings, MatcherSettings
 from entity_matching.evaluate import evaluate_matches
 from entity_matching.files import read_table
 from entity_matching.matcher.folds import entity_folds
@@ -53,6 +58,9 @@ SCHEMAS = {
 FOLDS = 5
 COPIES = 1_000
 DEPTH = 50
+DITTO = DittoSettings(epochs=4, max_tokens=64)
+BANDS = ((0.3, 0.7), (0.1, 0.9), (0.03, 0.97), (0.01, 0.99), (0.003, 0.997), (0.001, 0.999), (0.0, 1.0))
+"""Of the curve: the feature scorer's probability between which a candidate is sent; the last sends all."""
 COLUMNS = ("columns", "labels", "seed", "F1", "precision", "recall", "R@P.98", "R@P.99", "ECE", "copies", "seconds")
 
 
@@ -163,30 +171,70 @@ def search_alone(task: Task, tables: Tables, seed: int) -> dict[str, Any]:
     }
 
 
-def run(tables: Tables, columns: str, seeds: int) -> tuple[list[list[Any]], list[dict[str, Any]]]:
-    """Measure one choice of columns, with labels and with none."""
+def curve(task: Task, tables: Tables, settings: MatcherSettings) -> list[dict[str, Any]]:
+    """F1 with labels for each band of the cascade, and the share of candidates that it sends to Ditto."""
+    assert task.examples is not None
+    fold = entity_folds(task.examples.group, FOLDS, settings.seed)
+    everything = replace(settings, cascade=CascadeSettings(low=0.0, high=1.0))
+    parts: dict[tuple[float, float], list[tuple[NDArray[np.int64], Decided, float]]] = {band: [] for band in BANDS}
+    for held_out in range(FOLDS):
+        rows = np.flatnonzero(fold == held_out)
+        learnt = task.learn(everything, fold != held_out)
+        assert learnt.taught is not None
+        for band in BANDS:
+            narrowed = replace(settings, cascade=CascadeSettings(*band))
+            share = learnt.taught.card(narrowed)["cost"]["share_of_candidates"]
+            parts[band].append((rows, decide(learnt.model(narrowed), task, rows), share))
+    result = []
+    for band, found in parts.items():
+        order = np.argsort(np.concatenate([rows for rows, _, _ in found]), kind="stable")
+        decided = Decided(
+            pa.concat_tables([one.result for _, one, _ in found]).take(pa.array(order)),
+            np.concatenate([one.accepted for _, one, _ in found])[order],
+        )
+        evaluation = evaluate_matches(decided.result, tables.labels, draws=0).to_dict()
+        result.append(
+            {
+                "low": band[0],
+                "high": band[1],
+                "share": float(np.mean([share for _, _, share in found])),
+                "f1": f1(decided, tables.labels),
+                "recall_at_0.99": evaluation["recall_at_precision"]["0.99"]["value"],
+                "ece": evaluation["ece"]["value"],
+            }
+        )
+    return result
+
+
+def run(tables: Tables, columns: str, options: argparse.Namespace) -> tuple[list[list[Any]], list[dict[str, Any]]]:
+    """Measure one choice of columns, with labels and with none, without Ditto and with it."""
     schema = SCHEMAS[columns]
     rows, results = [], []
-    for seed in range(seeds):
-        base = MatcherSettings(seed=seed)
+    for seed in range(options.seeds):
+        base = MatcherSettings(seed=seed, ditto=DITTO if options.ditto or options.curve else None)
         settings = replace(base, decision=replace(base.decision, listed=base.search.limit))
         started = time.perf_counter()
         task = Task.prepare(tables.source, tables.reference, tables.labels, schema, settings)
         alone = search_alone(task, tables, seed)
         rows.append([columns, "search alone", seed, alone["f1"], *[None] * 7])
         results.append({"columns": columns, "labels": "search alone", "seed": seed, **alone})
-        blind = replace(task, examples=None)
-        for labels in ("all", "none"):
+        if options.curve:
+            results.append({"columns": columns, "seed": seed, "curve": curve(task, tables, settings)})
+        plain = replace(task, deep=None)
+        plans = [(one, labels) for one in ((plain, task) if options.ditto else (plain,)) for labels in ("all", "none")]
+        for one, labels in plans:
             begun = time.perf_counter()
-            model = (task if labels == "all" else blind).train(settings)
+            chosen = one if labels == "all" else replace(one, examples=None)
+            model = chosen.train(settings)
             everything = np.arange(task.examples.truth.size if task.examples is not None else 0)
-            decided = with_labels(task, settings) if labels == "all" else decide(model, task, everything)
+            decided = with_labels(one, settings) if labels == "all" else decide(model, task, everything)
             seconds = time.perf_counter() - begun
             copies = exact_copies(model, task, tables, schema, seed)
             evaluation = evaluate_matches(decided.result, tables.labels, seed=seed, draws=200).to_dict()
             row = {
                 "columns": columns,
                 "labels": labels,
+                "ditto": one.deep is not None,
                 "seed": seed,
                 "f1": f1(decided, tables.labels),
                 "exact_copies": copies,
@@ -195,7 +243,8 @@ def run(tables: Tables, columns: str, seeds: int) -> tuple[list[list[Any]], list
                 "evaluation": evaluation,
             }
             results.append(row)
-            rows.append([columns, labels, seed, row["f1"], *_figures(evaluation), copies, seconds])
+            named = f"{labels} + Ditto" if one.deep is not None else labels
+            rows.append([columns, named, seed, row["f1"], *_figures(evaluation), copies, seconds])
     return rows, results
 
 
@@ -212,14 +261,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="file to write the results to")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 (default 1)")
     parser.add_argument("--only", choices=sorted(SCHEMAS), help="one choice of columns")
+    parser.add_argument("--ditto", action="store_true", help="measure with Ditto too (an hour)")
+    parser.add_argument("--curve", action="store_true", help="F1 against the share of candidates sent to Ditto")
     arguments = parser.parse_args(argv)
     tables = Tables.read(arguments.data)
     rows, results = [], []
     for columns in [arguments.only] if arguments.only else ["all", "names"]:
-        some_rows, some_results = run(tables, columns, arguments.seeds)
+        some_rows, some_results = run(tables, columns, arguments)
         rows += some_rows
         results += some_results
     print_table(f"{arguments.data.name}: {tables.source.num_rows:,} x {tables.reference.num_rows:,}", COLUMNS, rows)
+    for result in (one for one in results if "curve" in one):
+        points = [list(point.values()) for point in result["curve"]]
+        print_table(f"share sent to Ditto ({result['columns']})", list(result["curve"][0]), points)
     recall = next(result["candidate_recall"] for result in results if "candidate_recall" in result)
     print_table("candidate recall", [f"@{k}" for k in recall], [list(recall.values())])
     write_json(arguments.json, "companies", {"data": arguments.data.name, "seeds": arguments.seeds}, results)

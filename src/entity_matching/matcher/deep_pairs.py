@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from entity_matching.config import DittoSettings
 from entity_matching.ditto.pairs import RecordPairs
 from entity_matching.ditto.serialize import Serializer
-from entity_matching.matcher.calibrate import logit
-from entity_matching.matcher.pairwise import LabelledPairs, PairwiseModel, best_threshold, distinct, normalized
+from entity_matching.matcher.calibrate import Calibration, expit, logit
+from entity_matching.matcher.pairwise import LabelledPairs, PairwiseModel, distinct, half_best_f1, normalized
 from entity_matching.matcher.reader import PairReader
 from entity_matching.matcher.stack import Stack
 from entity_matching.schema import Schema
@@ -111,14 +111,16 @@ def adapt(
 
 @dataclass(frozen=True)
 class DeepPairwiseModel:
-    """Feature scorer and Ditto, blended, for one data set; and the threshold of each alone and of the blend.
+    """Feature scorer and Ditto, blended, for one data set.
 
-    ``predict``: Ditto, however it is run: log-odds of tokenised pairs.
+    ``predict``: Ditto, however it is run: log-odds of tokenised pairs. ``calibration``: of Ditto alone.
+    ``ditto_threshold``, ``threshold``: probability from which a pair is a match, by Ditto alone and by the blend.
     """
 
     task: PairTask
     features: PairwiseModel
     predict: Predict
+    calibration: Calibration
     stack: Stack
     ditto_threshold: float
     threshold: float
@@ -130,15 +132,16 @@ class DeepPairwiseModel:
         """Learn the blend and the thresholds on the validation pairs, which neither was trained on."""
         odds = predict(task.validation.tokenized())
         given = logit(features.predict(validation.left, validation.right))
-        stack = Stack.fit(given, odds, validation.matches)
-        blended = stack.apply(given, odds)
-        thresholds = (best_threshold(scores, validation.matches) for scores in (odds, blended))
-        return cls(task, features, predict, stack, *thresholds)
+        matches = validation.matches
+        calibration, stack = Calibration.fit(expit(odds), matches), Stack.fit(given, odds, matches)
+        alone, blended = calibration.apply(expit(odds)), stack.apply(given, odds)
+        thresholds = (half_best_f1(probability, matches) for probability in (alone, blended))
+        return cls(task, features, predict, calibration, stack, *thresholds)
 
     def scores(self, left: pa.Table, right: pa.Table) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return Ditto's log-odds and the blended probability of each pair, given row by row."""
+        """Return the probability of each pair, given row by row: by Ditto alone, and blended."""
         odds = self.predict(self.task.tokenized(left, right))
-        return odds, self.stack.apply(logit(self.features.predict(left, right)), odds)
+        return self.calibration.apply(expit(odds)), self.stack.apply(logit(self.features.predict(left, right)), odds)
 
 
 def _record_pairs(pairs: LabelledPairs, reader: PairReader, name: str) -> RecordPairs:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+import socket
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from entity_matching.config import MatcherSettings, ScorerSettings, SearchSettings
+from entity_matching.config import DittoSettings, MatcherSettings, ScorerSettings, SearchSettings
+from entity_matching.errors import LabelsError, SettingsError
 from entity_matching.matcher import Matcher, match
+from entity_matching.matcher.teach import Pupil
 from entity_matching.schema import Schema
 
 if TYPE_CHECKING:
@@ -80,3 +86,105 @@ def test_one_column_is_enough(column: str) -> None:
     result = match(source, reference, settings=SMALL).to_pylist()
     assert result[0]["entity_id"] == "1"
     assert result[1]["decision"] != "match"
+
+
+# --- labels ---
+
+NAMES = ["Vestas Wind", "Novo Nordisk", "Carlsberg", "Danske Bank", "Orsted", "Maersk", "Pandora", "Demant"]
+TOWNS = Schema.from_yaml("{key: {source: id, reference: id}, attributes: {name: name, city: category}}")
+MESSY = ["VESTAS W.", "Nvo Nordsk", "Calsberg A/S", "Danske Bnk", "Tivoli"]
+
+
+def _towns(names: list[str], key: str) -> pa.Table:
+    return pa.table({"id": [f"{key}{n}" for n in range(len(names))], "name": names, "city": ["Oslo"] * len(names)})
+
+
+def _labels(*pairs: tuple[str, str | None]) -> pa.Table:
+    return pa.table({"source_key": [left for left, _ in pairs], "reference_key": [right for _, right in pairs]})
+
+
+@pytest.fixture(params=[False, True], ids=["features", "ditto"])
+def small(request: pytest.FixtureRequest, deep_settings: MatcherSettings) -> MatcherSettings:
+    """Settings without Ditto, then with it."""
+    return deep_settings if request.param else SMALL
+
+
+GOOD = (("s0", "r0"), ("s1", "r1"), ("s4", None))
+
+
+def test_three_labels_are_enough(small: MatcherSettings) -> None:
+    source, reference = _towns(MESSY, "s"), _towns(NAMES, "r")
+    matcher = Matcher.train(source, reference, _labels(*GOOD), schema=TOWNS, settings=small)
+    assert matcher.match(source, reference)["source_key"].to_pylist() == source["id"].to_pylist()
+    assert matcher.describe()["trained_on"]["labels"] == 3
+    if small.ditto is not None:
+        assert list(matcher.describe()["trained_on"]["ditto"]["taught"]) == ["pretraining"]
+
+
+def test_a_label_given_twice_counts_once(small: MatcherSettings) -> None:
+    source, reference = _towns(MESSY, "s"), _towns(NAMES, "r")
+    results = [
+        match(source, reference, labels=labels, schema=TOWNS, settings=small)
+        for labels in (_labels(*GOOD), _labels(*GOOD, GOOD[1]))
+    ]
+    assert results[0].equals(results[1])
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ((*GOOD, ("s1", "r2")), "labels contradict each other: 's1' is 'r1' and 'r2'"),
+        ((*GOOD, ("s1", None), ("s0", "r3")), r"contradict .*\(2 records have such labels\)"),
+        ((("s3", None), ("s4", "")), "there is no match among"),
+        ((("x1", "r1"),), "none of the 1 labels"),
+        ((("s1", "x1"),), "the first is 'x1'"),
+    ],
+    ids=["contradiction", "two contradictions", "one class", "unknown source", "unknown reference"],
+)
+def test_labels_that_cannot_be_learnt_from_are_refused_before_ditto_is_taught(
+    small: MatcherSettings, monkeypatch: pytest.MonkeyPatch, labels: Any, message: str
+) -> None:
+    def fail(*_: Any) -> None:
+        raise AssertionError("Ditto was taught")
+
+    monkeypatch.setattr(Pupil, "taught", fail)
+    with pytest.raises(LabelsError, match=message):
+        Matcher.train(_towns(MESSY, "s"), _towns(NAMES, "r"), _labels(*labels), schema=TOWNS, settings=small)
+
+
+# --- with Ditto ---
+
+
+def test_empty_and_huge_values_do_no_harm_to_ditto(deep_settings: MatcherSettings) -> None:
+    huge = ["", " ", "x" * 100_000, "Vestas " * 15_000]
+    source, reference = _towns([*MESSY, *huge], "s"), _towns([*NAMES, *huge], "r")
+    started = time.process_time()
+    matcher = Matcher.train(source, reference, schema=TOWNS, settings=deep_settings)
+    result = matcher.without_cascade().match(source, reference).to_pylist()
+    assert time.process_time() - started < 60
+    assert [row["source_key"] for row in result] == source["id"].to_pylist()
+    assert all(0 <= row["confidence"] <= 1 and len(row["reason"]) < 1_000 for row in result)
+    pairs = _labels(("s5", "r8"), ("s7", "r10"), ("s7", "r11"))
+    found = matcher.contributions(source, reference, pairs)
+    assert np.isfinite(found["contribution"].to_numpy()).all()
+
+
+def test_an_unknown_encoder_is_refused_at_once(deep_settings: MatcherSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a network; not a record is looked at before."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError("no network")
+
+    def fail(*_: Any) -> None:
+        raise AssertionError("the reference was prepared")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(importlib.import_module("huggingface_hub"), "file_exists", refuse)
+    monkeypatch.setattr("entity_matching.matcher.train.Reference.prepare", fail)
+    settings = replace(deep_settings, ditto=DittoSettings(encoder="nobody/no-such-encoder"))
+    started = time.monotonic()
+    with pytest.raises(
+        SettingsError, match="'nobody/no-such-encoder' is no folder here.*'minilm', which needs no network"
+    ):
+        Matcher.train(_towns(MESSY, "s"), _towns(NAMES, "r"), schema=TOWNS, settings=settings)
+    assert time.monotonic() - started < 30

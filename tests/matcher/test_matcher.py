@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,8 +14,9 @@ import pytest
 
 import entity_matching
 from entity_matching.config import MatcherSettings, ScorerSettings, SearchSettings
-from entity_matching.errors import InputError, LabelsError, SchemaError
+from entity_matching.errors import ArtifactError, InputError, LabelsError, SchemaError
 from entity_matching.matcher import Matcher, crossvalidate, match
+from entity_matching.matcher.cascade import Asked, Cascade
 from entity_matching.matcher.result import RESULT
 from entity_matching.schema import Schema
 
@@ -59,8 +64,10 @@ def test_one_row_per_source_record_in_the_order_given(companies: Companies, blin
     assert result["source_key"].to_pylist() == backwards["source_id"].to_pylist()
 
 
-def test_the_answer_holds_together(companies: Companies, taught: Matcher) -> None:
-    for row in taught.match(companies.source, companies.reference).to_pylist():
+@pytest.mark.parametrize("kind", ["taught", "deep_taught", "deep_blind"])
+def test_the_answer_holds_together(companies: Companies, kind: str, request: pytest.FixtureRequest) -> None:
+    matcher: Matcher = request.getfixturevalue(kind)
+    for row in matcher.match(companies.source, companies.reference).to_pylist():
         assert row["decision"] in {"match", "review", "no_match"}
         assert 0 <= row["confidence"] <= 1
         assert row["reason"]
@@ -214,3 +221,172 @@ def test_a_column_that_neither_table_has_any_more_is_done_without(
     assert "'city'" in caplog.text
     with pytest.raises(SchemaError, match="company_name"):
         blind.match(companies.source.drop_columns(["company_name"]), companies.reference.drop_columns(["company_name"]))
+
+
+# --- with Ditto ---
+
+
+@pytest.mark.parametrize("kind", ["deep_taught", "deep_blind"])
+def test_with_ditto_most_listings_find_their_company_too(
+    listings: Companies, kind: str, request: pytest.FixtureRequest
+) -> None:
+    matcher: Matcher = request.getfixturevalue(kind)
+    result = matcher.match(listings.source, listings.reference)
+    assert result.schema.equals(RESULT)
+    assert result["source_key"].to_pylist() == listings.source["source_id"].to_pylist()
+    precision, recall = figures(result, listings.labels)
+    assert precision > 0.9
+    assert recall > 0.85
+
+
+def test_with_ditto_training_twice_gives_the_same_answers_and_another_seed_others(
+    listings: Companies, deep_blind: Matcher, deep_settings: MatcherSettings
+) -> None:
+    before = deep_blind.match(listings.source, listings.reference)
+    results = [
+        match(listings.source, listings.reference, schema=listings.schema, settings=replace(deep_settings, seed=seed))
+        for seed in (0, 1)
+    ]
+    assert results[0].equals(before)
+    assert not results[1].equals(before)
+
+
+def test_with_ditto_the_answer_does_not_depend_on_what_else_is_asked(listings: Companies, deep_taught: Matcher) -> None:
+    whole = deep_taught.match(listings.source, listings.reference)
+    prepared = deep_taught.prepare(listings.reference)
+    assert deep_taught.match_prepared(listings.source, prepared).equals(whole)
+    one = deep_taught.match_prepared(listings.source.slice(5, 1), prepared)
+    assert one.equals(whole.slice(5, 1).combine_chunks())
+    settings = replace(deep_taught.settings, search=replace(deep_taught.settings.search, batch_rows=7))
+    small = Matcher(replace(deep_taught.model, settings=settings))
+    assert small.match(listings.source, listings.reference).equals(whole)
+
+
+def test_with_ditto_another_target_precision_can_be_asked(listings: Companies, deep_taught: Matcher) -> None:
+    strict, loose = (deep_taught.with_target_precision(target) for target in (0.999, 0.6))
+    assert strict.thresholds.match >= loose.thresholds.match
+    accepted = [
+        pc.sum(pc.equal(matcher.match(listings.source, listings.reference)["decision"], "match")).as_py()
+        for matcher in (strict, loose)
+    ]
+    assert accepted[0] <= accepted[1]
+    assert strict.model.cascade is deep_taught.model.cascade
+
+
+class _Spy:
+    """Stands before the cascade, and notes what it is asked and what it sends to Ditto."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.raw: list[float] = []
+        self.sent: list[bool] = []
+        odds = Cascade.odds
+
+        def spy(cascade: Cascade, asked: Asked, chosen: Any) -> Any:
+            self.raw += asked.raw.tolist()
+            self.sent += chosen.tolist()
+            return odds(cascade, asked, chosen)
+
+        monkeypatch.setattr(Cascade, "odds", spy)
+
+
+def test_only_what_the_features_leave_in_doubt_goes_to_ditto(
+    listings: Companies, deep_taught: Matcher, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "entity_matching")
+    spy = _Spy(monkeypatch)
+    deep_taught.match(listings.source, listings.reference)
+    band = deep_taught.settings.cascade
+    assert spy.sent == [band.low <= raw <= band.high for raw in spy.raw]
+    assert 0 < sum(spy.sent) < len(spy.sent)
+    assert f"{sum(spy.sent)} of {len(spy.sent)} candidates go to Ditto" in caplog.text
+
+
+def test_without_the_cascade_every_candidate_goes_to_ditto(
+    listings: Companies, deep_taught: Matcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = deep_taught.without_cascade()
+    spy = _Spy(monkeypatch)
+    before = everything.match(listings.source, listings.reference)
+    assert all(spy.sent)
+    assert len(spy.sent) > 100
+    everything.save(tmp_path / "model")
+    loaded = Matcher.load(tmp_path / "model")
+    assert loaded.match(listings.source, listings.reference).equals(before)
+    assert all(spy.sent)
+
+
+def test_a_model_without_ditto_has_no_cascade_to_leave_out(taught: Matcher) -> None:
+    with pytest.raises(ArtifactError, match=r"needs a model with Ditto; this one has none. Train one with --ditto"):
+        taught.without_cascade()
+    assert taught.model.cascade is None
+    assert "ditto" not in taught.describe()["trained_on"]
+
+
+def test_records_that_resemble_nothing_are_no_trouble_for_ditto(
+    listings: Companies, deep_taught: Matcher, recwarn: pytest.WarningsRecorder
+) -> None:
+    names = pa.array(["", " \t", "---"])
+    source = pa.table({"source_id": ["a", "b", "c"], "company_name": names})
+    result = deep_taught.match(source, listings.reference)
+    assert result["decision"].to_pylist() == ["no_match"] * 3
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_with_ditto_a_description_is_a_model_card(listings: Companies, deep_taught: Matcher) -> None:
+    about = json.loads(json.dumps(deep_taught.describe()))
+    held = about["held_out"]
+    assert held["records"] == listings.labels.num_rows
+    for name in ("precision", "recall", "f1", "calibration_error"):
+        assert 0 <= held[name]["low"] <= held[name]["value"] <= held[name]["high"] <= 1
+    ditto = about["trained_on"]["ditto"]
+    assert list(ditto["taught"]) == ["pretraining", "labels"]
+    matched = [key for key in listings.labels["reference_key"].to_pylist() if key]
+    assert 0.8 * len(matched) < ditto["taught"]["labels"]["pairs"]["label"] <= len(matched)
+    assert about["settings"]["ditto"]["epochs"] == 1
+    assert about["settings"]["cascade"]["low"] == 0.02
+
+
+def test_a_training_that_was_killed_goes_on_where_it_stood(
+    listings: Companies,
+    deep_taught: Matcher,
+    deep_settings: MatcherSettings,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "entity_matching.ditto.train")
+    assert deep_settings.ditto is not None
+    often = replace(deep_settings, ditto=replace(deep_settings.ditto, checkpoint_minutes=0.0))
+    steps = 0
+
+    def kill(stage: str, share: float) -> None:
+        nonlocal steps
+        steps += "training 1 of 3" in stage and "pass 1" in stage
+        if steps == 4:
+            raise KeyboardInterrupt
+
+    def train(progress: Any) -> Matcher:
+        return Matcher.train(
+            listings.source, listings.reference, listings.labels, schema=listings.schema, settings=often,
+            progress=progress, checkpoints=tmp_path / "kept",
+        )  # fmt: skip
+
+    with pytest.raises(KeyboardInterrupt):
+        train(kill)
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {"pretraining", "labels-fold-1"}
+    first = len(caplog.messages)
+    again = train(None)
+    went_on = [message.partition(",")[0] for message in caplog.messages[first:] if message.startswith("going on")]
+    assert went_on == ["going on from pass 2", "going on from pass 1"]  # the first, without labels, was done
+    passes = [message for message in caplog.messages[first:] if message.startswith("pass")]
+    assert len(passes) == 3
+    result = again.match(listings.source, listings.reference)
+    assert result.equals(deep_taught.match(listings.source, listings.reference))
+
+
+def test_labels_teach_ditto_something(listings: Companies, deep_taught: Matcher, deep_blind: Matcher) -> None:
+    pairs = listings.labels.filter(pc.not_equal(listings.labels["reference_key"], ""))
+    found = [
+        matcher.contributions(listings.source, listings.reference, pairs)["probability"].to_numpy()
+        for matcher in (deep_taught, deep_blind)
+    ]
+    assert not np.array_equal(found[0], found[1])

@@ -85,7 +85,8 @@ class Cascade:
 
     def odds(self, asked: Asked, chosen: NDArray[np.bool_]) -> Floats:
         """Return what Ditto says of the chosen pairs, NaN of the others."""
-        log.info("%d of %d candidates go to Ditto (%.1f%%)", chosen.sum(), len(chosen), 100 * chosen.mean())
+        share = chosen.sum() / max(1, len(chosen))
+        log.info("%d of %d candidates go to Ditto (%.1f%%)", chosen.sum(), len(chosen), 100 * share)
         odds = np.full(len(chosen), np.nan)
         pairs = self.reader.tokenized(asked.sources, asked.references, asked.record[chosen], asked.reference[chosen])
         odds[chosen] = self.model.predict_tokens(pairs)

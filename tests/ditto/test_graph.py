@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from entity_matching.ditto.encoders import load_encoder
 from entity_matching.ditto.export import trace
@@ -111,6 +111,17 @@ def test_a_graph_that_cannot_be_fused_is_put_in_integers_as_well(graphs: Graphs)
     small = quantized(graphs.traced)
     assert np.abs(odds(small) - graphs.wanted).mean() < 0.1 * graphs.wanted.std()
     assert operators(small)["MatMulIntegerToFloat"] >= 2 * 6
+
+
+def test_no_two_weights_that_are_multiplied_together_need_more_than_16_bits(graphs: Graphs) -> None:
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graphs.quantized.graph.initializer}
+    found = [weights[node.input[1]] for node in graphs.quantized.graph.node if node.op_type == "MatMulIntegerToFloat"]
+    assert found
+    for values in found:
+        both = values.astype(np.int64).reshape(-1, 2, values.shape[1])
+        for signed in (both, -both):
+            assert 255 * np.maximum(signed, 0).sum(axis=1).max() <= 32_767
+        assert np.abs(values).max() > 64
 
 
 def test_what_is_said_of_a_pair_does_not_depend_on_the_batch_it_is_in(graphs: Graphs) -> None:

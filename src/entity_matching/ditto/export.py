@@ -46,7 +46,7 @@ class Bounds:
     """
 
     exact: float = 1e-3
-    largest: float = 0.25
+    largest: float = 0.3
     mean: float = 0.01
 
 

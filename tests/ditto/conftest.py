@@ -171,8 +171,8 @@ def tiny_settings(encoder_folder: Path) -> DittoSettings:
         epochs=3,
         batch=16,
         step_tokens=512,
-        learning_rate=2e-3,
-        head_rate=1e-2,
+        learning_rate=1e-3,
+        head_rate=2e-2,
         precision="fp32",
         device="cpu",
         threads=1,
@@ -181,7 +181,7 @@ def tiny_settings(encoder_folder: Path) -> DittoSettings:
 
 @pytest.fixture(scope="session")
 def make_record() -> Callable[[str, str], Record]:
-    """Return :func:`named`."""
+    """Return a function that makes a record of a name and a number."""
     return named
 
 
@@ -193,7 +193,7 @@ def make_pairs() -> Callable[..., RecordPairs]:
         rng = np.random.default_rng(seed)
         left, right = [], []
         for at in range(matches + others):
-            shared = " ".join(rng.choice(NAMES, 2, replace=False).tolist())
+            shared = " ".join(rng.choice(NAMES, rng.integers(2, 5), replace=False).tolist())
             here, there = rng.choice(PLAIN, 2, replace=False).tolist()
             number, other = rng.choice(np.arange(10, 100), 2, replace=False).tolist()
             left.append(named(f"{shared} {here}", str(number)))

@@ -154,7 +154,10 @@ def test_an_unknown_type_of_model_is_refused(folder: Path) -> None:
     assert "oracle" in refusal(folder).message
 
 
-def test_code_in_an_encoders_folder_is_never_run(folder: Path, tmp_path: Path) -> None:
+def test_code_in_an_encoders_folder_is_never_run_nor_asked_about(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
     ran = tmp_path / "ran"
     (folder / "own.py").write_text(f"open({str(ran)!r}, 'w')\n")
     change(folder, model_type="own", auto_map={"AutoConfig": "own.Config", "AutoModel": "own.Model"})

@@ -43,7 +43,7 @@ def warned(caplog: pytest.LogCaptureFixture) -> str:
 
 def test_it_learns_that_other_numbers_mean_another_record(trainer: Trainer, tiny_settings: DittoSettings) -> None:
     unseen = trainer.make_set(matches=30, others=60, seed=2)
-    network, passes = trainer.train(epochs=6)
+    network, passes = trainer.train(training=[trainer.make_set(matches=80, others=320)], negatives=2.0)
     odds = predict(network, unseen.tokenizer, unseen.tokenized(), tiny_settings)
     assert best_f1(odds, unseen.pairs.matches) > 0.9
     assert passes[-1].loss < passes[0].loss
@@ -58,6 +58,20 @@ def test_each_pass_is_told_with_loss_and_f1(trainer: Trainer) -> None:
         assert 0 <= one.f1 <= 1
         assert one.validation_loss > 0
         assert one.seconds > 0
+
+
+def test_the_loss_of_a_pass_is_the_mean_over_its_pairs(trainer: Trainer, tiny_settings: DittoSettings) -> None:
+    still: dict[str, Any] = {"learning_rate": 1e-12, "head_rate": 1e-12, "dropout": 0.0, "augment": 0.0}
+    network, passes = trainer.train(negatives=99.0, **still)
+    data = trainer.training[0]
+    expected = log_loss(predict(network, data.tokenizer, data.tokenized(), tiny_settings), data.pairs.matches)
+    assert [one.loss for one in passes] == pytest.approx([expected] * 3, rel=1e-4)
+
+
+def test_the_loss_of_a_pass_is_that_of_its_own_batches(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    train: Any = importlib.import_module("entity_matching.ditto.train")
+    monkeypatch.setattr(train._Run, "_step", lambda run, examples: float(run.state.epoch))
+    assert [one.loss for one in trainer.train()[1]] == [0.0, 1.0, 2.0]
 
 
 def test_training_leaves_threads_and_draws_alone(trainer: Trainer) -> None:
@@ -115,8 +129,9 @@ def test_never_more_tokens_at_once_than_asked(trainer: Trainer, monkeypatch: pyt
 
 
 def test_bf16_learns_as_well(trainer: Trainer) -> None:
-    _, passes = trainer.train(precision="bf16", epochs=6)
-    assert passes[-1].f1 > 0.85
+    training = [trainer.make_set(matches=80, others=320)]
+    _, passes = trainer.train(training=training, negatives=2.0, precision="bf16")
+    assert passes[-1].f1 > 0.9
 
 
 # when it stops, and what it tells
@@ -300,8 +315,8 @@ def test_odd_records_are_trained_on_without_failure(
     usual = make_record("acme steel", "12")
     pairs = RecordPairs.of([odd, odd, usual, usual], [odd, usual, usual, odd], np.array([True, False, True, False]))
     data = [trainer.make_set(pairs)]
-    network, passes = trainer.train(training=data, validation=data, epochs=2, mine_every=1, augment=0.9)
-    assert len(passes) == 2
+    network, passes = trainer.train(training=data, validation=data, epochs=1, augment=0.9)
+    assert len(passes) == 1
     assert finite(network)
 
 

@@ -135,7 +135,7 @@ def others(trainer: Trainer) -> dict[str, dict[str, Any]]:
     pairs = trainer.training[0].pairs
     return {
         "seed": {"seed": 1},
-        "settings": {"learning_rate": 1e-3},
+        "settings": {"learning_rate": 3e-3},
         "start": {"network": trainer.make_network(seed=8)},
         "training pairs": {"training": [trainer.make_set(matches=24, others=100, seed=5)]},
         "validation pairs": {"validation": [trainer.make_set(matches=20, others=40, seed=5)]},

@@ -6,7 +6,7 @@ import importlib
 import sys
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from entity_matching.cli.main import run
-from entity_matching.config import MatcherSettings
+from entity_matching.config import CascadeSettings, DittoSettings, MatcherSettings, ScorerSettings, SearchSettings
 from entity_matching.schema import Kind, Schema, Side
 
 RESULT = pa.schema(
@@ -139,3 +139,64 @@ def fake_matcher(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any
     module.match, module.crossvalidate, module.Matcher = match, crossvalidate, FakeMatcher
     monkeypatch.setitem(sys.modules, "entity_matching.matcher", module)
     yield calls
+
+
+@dataclass(frozen=True)
+class Towns:
+    """Files with a small source and reference and labels, and a model of them with Ditto and one without."""
+
+    path: Path
+
+    def __getattr__(self, name: str) -> Path:
+        """Return the path of a table, e.g. of ``source``."""
+        return self.path / f"{name}.csv"
+
+    @property
+    def deep(self) -> Path:
+        """Return the folder of the model with Ditto."""
+        return self.path / "deep"
+
+    @property
+    def plain(self) -> Path:
+        """Return the folder of the model without."""
+        return self.path / "plain"
+
+
+QUICK = MatcherSettings(
+    search=SearchSettings(limit=8, threads=1),
+    scorer=ScorerSettings(trees=20, folds=2, synthetic_records=80, threads=1),
+    cascade=CascadeSettings(low=0.3, high=0.7, folds=2, pretraining_epochs=1),
+)
+
+
+@pytest.fixture(scope="session")
+def quick() -> MatcherSettings:
+    """Return settings under which a model is trained in a second or two, with Ditto or without."""
+    return QUICK
+
+
+@pytest.fixture(scope="session")
+def towns(tmp_path_factory: pytest.TempPathFactory, small_encoder: Path) -> Towns:
+    """Return forty houses in four towns; a source writes them in capitals and leaves letters out."""
+    from entity_matching.files import read_table  # noqa: PLC0415 - heavy for the tests of --help
+    from entity_matching.matcher import Matcher  # noqa: PLC0415
+
+    found = Towns(tmp_path_factory.mktemp("towns"))
+    places = ["Aarhus", "Bonn", "Turin", "Malaga"]
+    sorts = ["Brewery", "Foundry", "Tannery", "Bakery", "Dairy", "Mill", "Printers", "Weavers", "Glass", "Salt"]
+    names = [(f"{place} {sort}", place) for place in places for sort in sorts]
+    found.reference.write_text(
+        "entity_id,name,city\n" + "".join(f"E{n},{name},{city}\n" for n, (name, city) in enumerate(names))
+    )
+    messy = [(n, f"{name[:-2].upper()}", city) for n, (name, city) in enumerate(names) if n % 2]
+    found.source.write_text(
+        "source_id,name,city\n" + "".join(f"S{n},{name},{city}\n" for n, name, city in messy) + "S=1,Nobody,Rome\n"
+    )
+    found.labels.write_text("source_id,entity_id\n" + "".join(f"S{n},E{n}\n" for n, _, _ in messy) + "S=1,\n")
+    ditto = DittoSettings(
+        encoder=str(small_encoder), epochs=1, max_tokens=48, precision="fp32", device="cpu", threads=1
+    )
+    source, reference = read_table(found.source), read_table(found.reference)
+    Matcher.train(source, reference, settings=replace(QUICK, ditto=ditto)).save(found.deep)
+    Matcher.train(source, reference, settings=QUICK).save(found.plain)
+    return found

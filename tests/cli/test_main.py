@@ -28,7 +28,7 @@ def _parameters() -> list[Any]:
 
 
 def test_the_commands_are_those_there_should_be() -> None:
-    assert set(COMMANDS) >= {"match", "train", "evaluate", "describe", "doctor", "demo"}
+    assert set(COMMANDS) >= {"match", "train", "evaluate", "describe", "explain", "doctor", "demo"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -105,6 +105,14 @@ def test_a_model_goes_with_neither_labels_nor_schema(command: Command, folder: A
     assert option in done.err
 
 
+def test_sending_all_to_ditto_needs_a_model(command: Command, folder: Any) -> None:
+    done = command("match", folder.source, folder.reference, "-o", folder.out, "--no-cascade")
+    assert done.code == 2
+    assert "--no-cascade" in done.err
+    assert "--model" in done.err
+    assert not folder.out.exists()
+
+
 SOURCE = "source_id,name,city\nS1,Siemens AG,\n"
 REFERENCE = "entity_id,name,city\nE1,Siemens AG,Munich\n"
 BAD_INPUT = {

@@ -90,6 +90,7 @@ def test_tables_of_different_lengths_are_refused() -> None:
         ([0.9, 0.5, 0.5, 0.1], [1, 1, 0, 0], 0.3),  # equal scores stand or fall together
         ([0.3, 0.7], [1, 1], 0.15),  # everything is a match
         ([0.6, 0.9], [1, 0], 0.3),
+        ([-1.0, -4.0], [1, 1], -4.0),  # log-odds have no lowest value at 0
     ],
 )
 def test_the_threshold_lies_half_way_below_the_last_pair_worth_accepting(

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entity_matching.config import DittoSettings
 from entity_matching.ditto.augment import (
     OPERATORS,
     Augmenter,
@@ -249,13 +248,6 @@ def test_an_augmenter_uses_only_the_operators_it_is_given() -> None:
         done == (SUITABLE[1], SUITABLE[0]) or sum(map(len, done)) == 5 for done in apply(augmenter.augment, SUITABLE)
     )
     assert Augmenter(operators=()).augment(SUITABLE, np.random.default_rng(0)) == SUITABLE
-
-
-def test_pairs_are_chosen_with_the_share_that_is_set() -> None:
-    rng = np.random.default_rng(3)
-    quarter, none = Augmenter(DittoSettings(augment=0.25)), Augmenter(DittoSettings(augment=0.0))
-    assert sum(quarter.chooses(rng) for _ in range(2_000)) / 2_000 == pytest.approx(0.25, abs=0.04)
-    assert not any(none.chooses(rng) for _ in range(50))
 
 
 @given(st.floats(0.01, 50.0), seeds)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from entity_matching.config import DittoSettings
 from entity_matching.ditto.augment import Augmenter, span_del
 from entity_matching.ditto.data import Example, ExampleMaker, PairSet
 from entity_matching.ditto.tokens import TokenizedPair
@@ -16,7 +15,7 @@ MakeSet = Callable[..., PairSet]
 
 
 def maker(sets: list[PairSet], share: float, alpha: float | None = 0.8) -> ExampleMaker:
-    return ExampleMaker(sets, Augmenter(DittoSettings(), (span_del,)), share, alpha)
+    return ExampleMaker(sets, Augmenter((span_del,)), share, alpha)
 
 
 def examples(making: ExampleMaker, count: int = 200) -> list[Example]:

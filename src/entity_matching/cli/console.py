@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 ReportProgress = Callable[[str, float], None]
@@ -65,9 +73,16 @@ class Terminal:
             yield None
             return
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-        with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+        times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        with Progress(*columns, *times, console=console, transient=True) as bar:
             task = bar.add_task("starting", total=1.0)
-            yield lambda stage, done: bar.update(task, description=stage, completed=done)
+
+            def report(stage: str, done: float) -> None:
+                if done < bar.tasks[0].completed:  # another stage, whose speed is another
+                    bar.reset(task)
+                bar.update(task, description=stage, completed=done)
+
+            yield report
 
 
 class Notes(logging.Handler):

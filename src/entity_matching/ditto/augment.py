@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
-from entity_matching.config import DittoSettings
 from entity_matching.ditto.name_noise import noisy_words, plain_runs
 from entity_matching.ditto.words import Record, SpanType, Value, Word, words_of
 
@@ -92,12 +91,7 @@ OPERATORS: tuple[Operator, ...] = (span_del, span_shuffle, attr_del, attr_shuffl
 class Augmenter:
     """Augments training pairs. ``operators``: those to draw from; all, unless stated."""
 
-    settings: DittoSettings = field(default_factory=DittoSettings)
     operators: tuple[Operator, ...] = OPERATORS
-
-    def chooses(self, rng: np.random.Generator) -> bool:
-        """Draw whether the next pair is to be augmented: true for the share ``settings.augment`` of the draws."""
-        return bool(rng.random() < self.settings.augment)
 
     def augment(self, pair: Pair, rng: np.random.Generator) -> Pair:
         """Apply one operator, drawn with even chances from those that can change this pair.

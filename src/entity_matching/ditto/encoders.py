@@ -62,6 +62,7 @@ def load_encoder(name: str) -> Encoder:
                 config=config,
                 attn_implementation="eager",
                 output_loading_info=True,
+                use_safetensors=True,  # no pickles
                 ignore_mismatched_sizes=True,  # told below, with what is missing
                 **given,
             )

@@ -118,7 +118,7 @@ class _Run:
         self.samplers = [Sampler.of(data.pairs, settings.negatives) for data in training]
         self.held_out = validation
         alpha = settings.mixda_alpha if settings.mixda else None
-        self.maker = ExampleMaker(self.sets, Augmenter(settings), settings.augment, alpha)
+        self.maker = ExampleMaker(self.sets, Augmenter(), settings.augment, alpha)
         self.optimizer = _optimizer(network, settings)
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.bf16 = computes_in_bf16(settings, device)

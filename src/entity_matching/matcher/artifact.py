@@ -44,6 +44,8 @@ MANIFEST = "model.json"
 DITTO = "ditto"
 _LIBRARIES = ("lightgbm", "numpy", "pyarrow", "rapidfuzz", "sparse-dot-topn", "anyascii", "python-stdnum")
 
+_DITTO_LIBRARIES = ("onnxruntime", "tokenizers")
+
 
 def is_model(folder: str | Path) -> bool:
     """Say whether a folder holds a saved model, whole or not."""
@@ -69,7 +71,7 @@ def _write(model: Model, folder: Path) -> None:
         "format": FORMAT,
         "version": __version__,
         "python": platform.python_version(),
-        "libraries": {name: metadata.version(name) for name in _LIBRARIES},
+        "libraries": _versions(_LIBRARIES if model.cascade is None else _LIBRARIES + _DITTO_LIBRARIES),
         "settings": model.settings.to_dict(),
         "limits": asdict(model.space.limits),
         "calibration": asdict(model.calibration),
@@ -119,6 +121,10 @@ def load_model(folder: Path) -> Model:
         )
     except (KeyError, TypeError, SchemaError, SettingsError) as error:
         raise ArtifactError(f"{folder} holds no whole model: {error}.", remedy="Train it again.") from error
+
+
+def _versions(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: metadata.version(name) for name in names}
 
 
 def _load_cascade(folder: Path, features: list[str] | None, settings: MatcherSettings) -> Cascade | None:

@@ -183,7 +183,10 @@ class Matcher:
                 "best_f1": thresholds.best_f1,
             },
             "calibration": {"slope": self.model.calibration.slope, "intercept": self.model.calibration.intercept},
-            "held_out": held_out_quality(self.model.outcomes, thresholds, self.settings.seed),
+            "held_out": {
+                "measured_on": "labelled records" if self.model.provenance["labels"] else "noisy copies",
+                **held_out_quality(self.model.outcomes, thresholds, self.settings.seed),
+            },
             "exact": dict(self.model.exact),
             "trained_on": dict(self.model.provenance),
             "features": {name: round(gain / total, 4) for name, gain in list(gains.items())[:20]},

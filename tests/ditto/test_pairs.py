@@ -49,3 +49,13 @@ def test_pairs_of_one_kind_are_refused_by_name_and_purpose(
         make_pairs(matches=matches, others=others, name="abt-buy").check("training")
     assert "'abt-buy'" in caught.value.message
     assert "pairs that match and pairs that do not" in caught.value.remedy
+
+
+def test_thinning_keeps_every_match_and_so_many_others_in_their_order() -> None:
+    matches = np.arange(40) % 8 == 0
+    pairs = RecordPairs.of([()] * 40, [()] * 40, matches)
+    thinned = pairs.thinned(2.0, np.random.default_rng(0))
+    assert thinned.matches.sum() == 5
+    assert (~thinned.matches).sum() == 10
+    assert (np.diff(thinned.pairs[:, 0]) > 0).all()
+    assert len(pairs.thinned(100.0, np.random.default_rng(0))) == 40

@@ -46,6 +46,14 @@ class RecordPairs:
             self.left, self.right, self.pairs[chosen], self.matches[chosen], self.weight[chosen], self.name
         )
 
+    def thinned(self, negatives: float, rng: np.random.Generator) -> RecordPairs:
+        """Return all matches and some of the other pairs, drawn at random, in their order.
+
+        :param negatives: other pairs that stay, per match, at most.
+        """
+        others = rng.permutation(np.flatnonzero(~self.matches))[: round(negatives * int(self.matches.sum()))]
+        return self.take(np.sort(np.concatenate([np.flatnonzero(self.matches), others])))
+
     def check(self, what: str) -> None:
         """Check that both kinds are there.
 

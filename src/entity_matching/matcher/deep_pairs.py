@@ -92,7 +92,9 @@ def teach_together(
         here, since they are many and this only chooses the best pass.
     """
     rng = np.random.default_rng([seed, 11])
-    validation = [_thinned(task.validation, validation_negatives, rng) for task in tasks]
+    validation = [
+        replace(task.validation, pairs=task.validation.pairs.thinned(validation_negatives, rng)) for task in tasks
+    ]
     return _trained(network, [task.training for task in tasks], validation, settings, seed, checkpoint, progress)
 
 
@@ -148,13 +150,6 @@ def _record_pairs(pairs: LabelledPairs, reader: PairReader, name: str) -> Record
     left, right = normalized(pairs.left, pairs.right, reader.serializer.schema)
     rows = np.arange(left.num_rows)
     return reader.pairs(left, right, rows, rows, pairs.matches, name)
-
-
-def _thinned(data: PairSet, negatives: float, rng: np.random.Generator) -> PairSet:
-    matches = data.pairs.matches
-    others = rng.permutation(np.flatnonzero(~matches))[: round(negatives * int(matches.sum()))]
-    kept = np.sort(np.concatenate([np.flatnonzero(matches), others]))
-    return replace(data, pairs=data.pairs.take(kept))
 
 
 def _trained(

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 ASIDE = 0.15
 """Share of the entities by which it is seen which pass was best."""
+ASIDE_NEGATIVES = 2.0
+"""Pairs that do not match among those put aside, per match, as a multiple of those learnt from in a pass: the others
+would take longer to read than they tell."""
 COMPARED = 300
 """Pairs on which the exported network is compared with the trained one."""
 FEWEST = 4
@@ -105,9 +108,9 @@ class Pupil:
 
         rng = np.random.default_rng([seed, 7])
         splits = _usable([one.split(ASIDE, rng) for one in lessons])
-        training, aside = (
-            [PairSet.of(one.pairs, self.reader.tokenizer) for one in side] for side in zip(*splits, strict=True)
-        )
+        most = ASIDE_NEGATIVES * settings.negatives
+        training = [PairSet.of(one.pairs, self.reader.tokenizer) for one, _ in splits]
+        aside = [PairSet.of(one.pairs.thinned(most, rng), self.reader.tokenizer) for _, one in splits]
         network = copy.deepcopy(self.network)
         folder = None if self.checkpoints is None else self.checkpoints / stage
         passes = train_network(network, training, aside, settings, seed=seed, checkpoint=folder, progress=progress)

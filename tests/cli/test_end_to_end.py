@@ -123,6 +123,16 @@ def test_a_lower_target_precision_accepts_no_fewer(
     assert accepted[0] >= accepted[1]
 
 
+def test_entities_the_model_has_seen_are_measured_apart(command: Command, example: Example, model: Path) -> None:
+    done = command("evaluate", example.source, example.reference, "--labels", example.labels, "--model", model)
+    assert done.code == 0, done.err
+    assert "F1, entity seen in training" in done.out
+    data = json.loads(
+        command("evaluate", example.source, example.reference, "--labels", example.held, "--model", model, "--json").out
+    )
+    assert "not seen" in {part["value"] for part in data["slices"]["entity"]}
+
+
 def test_a_model_is_evaluated_on_labels_it_has_not_seen(
     command: Command, example: Example, model: Path, tmp_path: Path
 ) -> None:

@@ -187,3 +187,12 @@ def test_matching_needs_neither_torch_nor_transformers_and_without_ditto_no_runt
         assert found.equals(matcher.match(listings.source, listings.reference))
     assert done.stdout.startswith("OptionalDependencyError")
     assert "entity-matching[train]" in done.stdout
+
+
+def test_a_model_knows_the_entities_that_labels_named(
+    taught: Matcher, blind: Matcher, companies: Companies, tmp_path: Path
+) -> None:
+    taught.save(tmp_path / "model")
+    named = set(companies.labels["reference_key"].to_pylist()) - {"", None}
+    assert set(Matcher.load(tmp_path / "model").model.entities) == named
+    assert blind.model.entities == ()

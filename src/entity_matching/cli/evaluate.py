@@ -73,6 +73,7 @@ def evaluate(
         measured.labels,
         target_precision=settings.decision.target_precision,
         columns=measured.inputs.categories(measured.result.column("source_key").to_pylist()),
+        seen=measured.seen,
     ).with_details(measured.details)
     if report is not None:
         write_report(
@@ -98,6 +99,7 @@ class _Measured(NamedTuple):
     labels: pa.Table
     result: pa.Table
     details: dict[str, Any]
+    seen: tuple[str, ...] | None = None
 
 
 def _with_model(source: str, reference: str, labels: str, matcher: Matcher, terminal: Terminal) -> _Measured:
@@ -107,7 +109,7 @@ def _with_model(source: str, reference: str, labels: str, matcher: Matcher, term
     known = inputs.labels(labels)
     with terminal.progress() as progress:
         result = match_with(matcher, inputs, progress, inputs.labelled(known))
-    return _Measured(inputs, known, result, matcher.describe())
+    return _Measured(inputs, known, result, matcher.describe(), matcher.model.entities or None)
 
 
 def _crossvalidated(
@@ -151,6 +153,9 @@ def show_evaluation(evaluation: Evaluation, terminal: Terminal, title: str = "Qu
     }
     for name, (estimate, meaning) in rows.items():
         table.add_row(name, _number(estimate.value), _interval(estimate), meaning)
+    for part in evaluation.slices.get("entity", ()):
+        if part.with_counterpart:
+            table.add_row(f"F1, entity {part.value}", _number(part.f1), "", f"of {records(part.records)}")
     terminal.show(table)
 
 

@@ -7,6 +7,7 @@ file                what it holds
 ``schema.yml``      the schema
 ``scorer.txt``      the trees, in LightGBM's text format
 ``outcomes.arrow``  held-out outcomes, from which thresholds are derived
+``entities.arrow``  keys of the reference records that labels named
 ``words-N.arrow``   word counts of the N-th attribute of ``model.json``'s ``words``
 ``ditto/``          the Ditto model, if there is one: see :mod:`entity_matching.ditto.predict`
 ``blend.txt``       the trees that blend Ditto with the features, if there is one
@@ -22,6 +23,8 @@ from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from entity_matching.config import MatcherSettings
 from entity_matching.errors import ArtifactError, SchemaError, SettingsError
@@ -61,6 +64,7 @@ def _write(model: Model, folder: Path) -> None:
     (folder / "schema.yml").write_text(model.space.schema.to_yaml(), encoding="utf-8")
     (folder / "scorer.txt").write_text(model.scorer.to_text(), encoding="utf-8")
     write_table(folder, "outcomes", model.outcomes.to_table())
+    write_table(folder, "entities", pa.table({"key": pa.array(model.entities, pa.string())}))
     for number, weights in enumerate(model.space.weights.values()):
         write_table(folder, f"words-{number}", weights.to_table())
     if model.cascade is not None:
@@ -118,6 +122,7 @@ def load_model(folder: Path) -> Model:
             settings=settings,
             provenance=manifest["provenance"],
             cascade=_load_cascade(folder, manifest.get("blend"), settings),
+            entities=tuple(read_table(folder, "entities")["key"].to_pylist()) if manifest["format"] > 1 else (),
         )
     except (KeyError, TypeError, SchemaError, SettingsError) as error:
         raise ArtifactError(f"{folder} holds no whole model: {error}.", remedy="Train it again.") from error

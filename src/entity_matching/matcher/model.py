@@ -32,7 +32,8 @@ class Model:
 
     ``exact``: the confidence, 0 to 1, of what each method of the exact stage decides. ``provenance``: what it
     was trained on, by which versions; values ready for JSON. ``cascade``: Ditto and what blends it in, if there
-    is one; calibration and outcomes are then of the blend.
+    is one; calibration and outcomes are then of the blend. ``entities``: keys of the reference records that
+    labels named, so that it can be told how well it does on entities it has not seen.
     """
 
     space: FeatureSpace
@@ -43,6 +44,7 @@ class Model:
     settings: MatcherSettings
     provenance: Mapping[str, Any]
     cascade: Cascade | None = None
+    entities: tuple[str, ...] = ()
 
     @property
     def thresholds(self) -> Thresholds:

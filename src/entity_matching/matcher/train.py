@@ -138,7 +138,14 @@ class Task:
             exact = exact_confidence(
                 self.sources.filter(pa.array(chosen)), self.truth[chosen], self.reference, self.space.schema
             )
-        return Learnt(self.space, first, taught, exact, self._provenance(chosen))
+        return Learnt(self.space, first, taught, exact, self._provenance(chosen), self._entities(chosen))
+
+    def _entities(self, chosen: NDArray[np.bool_] | None) -> tuple[str, ...]:
+        """Return the keys of the reference records that the chosen labels name."""
+        if self.truth is None or chosen is None:
+            return ()
+        rows = np.unique(self.truth[chosen & (self.truth >= 0)])
+        return tuple(self.reference.keys.take(pa.array(rows)).to_pylist())
 
     def _provenance(self, chosen: NDArray[np.bool_] | None) -> dict[str, Any]:
         labelled = 0 if self.truth is None else int(len(self.truth) if chosen is None else chosen.sum())
@@ -171,6 +178,7 @@ class Learnt:
     taught: Taught | None
     exact: Mapping[str, float]
     provenance: Mapping[str, Any]
+    entities: tuple[str, ...] = ()
 
     def model(self, settings: MatcherSettings) -> Model:
         """Return the model; the settings' cascade may have a narrower band than the one it was learnt for."""
@@ -187,6 +195,7 @@ class Learnt:
             settings=settings,
             provenance=provenance,
             cascade=cascade,
+            entities=self.entities,
         )
 
 

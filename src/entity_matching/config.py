@@ -110,22 +110,22 @@ class DittoSettings:
 
     encoder: str = "minilm"
     max_tokens: int = 128
-    epochs: int = 8
+    epochs: int = 5
     patience: int = 3
     batch: int = 32
     step_tokens: int = 2_048
-    learning_rate: float = 5e-5
+    learning_rate: float = 8e-5
     head_rate: float = 5e-4
     warm_up: float = 0.1
     weight_decay: float = 0.01
     clip: float = 1.0
     dropout: float = 0.1
-    negatives: float = 4.0
+    negatives: float = 3.0
     augment: float = 0.3
-    mixda: bool = True
+    mixda: bool = False
     mixda_alpha: float = 0.8
     mine_every: int = 2
-    mining_pool: float = 8.0
+    mining_pool: float = 4.0
     checkpoint_minutes: float = 5.0
     precision: str = "auto"
     device: str = "auto"
@@ -170,13 +170,15 @@ class CascadeSettings:
     ``low``, ``high``: its probability between which a candidate goes on, 0 to 1; 0 and 1 send all.
     ``folds``: parts of the labelled entities that Ditto is trained without in turn, so that what blends its
     scores with the features learns from scores of records that it had not seen.
-    ``pretraining_epochs``: passes over the pairs made without labels, before it is trained on labels.
+    ``pretraining_epochs``: passes over the pairs made without labels, before it is trained on labels;
+    ``pretraining_records``: records that these pairs are made of, at most, of each provenance.
     """
 
     low: float = 0.001
     high: float = 0.999
     folds: int = 3
     pretraining_epochs: int = 3
+    pretraining_records: int = 1_500
 
     def __post_init__(self) -> None:
         """Check the ranges.
@@ -187,7 +189,7 @@ class CascadeSettings:
             share = getattr(self, name)
             _check(_is_number(share) and 0 <= share <= 1, name, share, "a probability, 0 to 1")
         _check(self.low < self.high, "low", self.low, f"less than high ({self.high})")
-        _check_whole(self, {"folds": 2, "pretraining_epochs": 1})
+        _check_whole(self, {"folds": 2, "pretraining_epochs": 1, "pretraining_records": 1})
 
 
 @dataclass(frozen=True)

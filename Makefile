@@ -14,8 +14,8 @@ help: ## Show the commands
 
 install: $(STAMP) ## Install the project and its tools in .venv
 
-demo: $(STAMP) ## Match the real company listings of examples/companies
-	@$(BIN)/entity-matching demo
+demo: $(STAMP) ## Match the real company listings of examples/companies (ARGS=--no-ditto: in seconds)
+	@$(BIN)/entity-matching demo $(ARGS)
 
 test: $(STAMP) ## Run the tests (ARGS="-k name" goes to pytest)
 	@$(BIN)/pytest -n $(WORKERS) $(ARGS)

@@ -166,6 +166,7 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory, save_encoder: Calla
 def tiny_settings(encoder_folder: Path) -> DittoSettings:
     """Return settings under which the tiny encoder learns quickly, the same on every machine."""
     return DittoSettings(
+        mixda=True,
         encoder=str(encoder_folder),
         max_tokens=64,
         epochs=3,

@@ -1,0 +1,110 @@
+"""A job: what it is called with, what it does, and how its run is written down."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic
+
+import pyarrow as pa
+
+from entity_matching.errors import EntityMatchingError
+from entity_matching.jobs.parameters import P, parse
+from entity_matching.lakehouse import Lakehouse, open_lakehouse
+from entity_matching.lakehouse.lock import exclusive_run
+from entity_matching.lakehouse.tables import PIPELINE_RUNS
+from entity_matching.lakehouse.writes import merge
+
+log = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+Figures = Mapping[str, Any]
+"""What a job tells at its end, ready for JSON."""
+LONGEST_MESSAGE = 2_000
+
+
+def utc_now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_run_id(clock: Clock) -> str:
+    """Return a name for a run; names sort by time."""
+    return f"{clock():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a job works with. ``clock`` gives the time in UTC."""
+
+    lake: Lakehouse
+    run_id: str
+    clock: Clock = utc_now
+
+
+@dataclass(frozen=True)
+class Job(Generic[P]):
+    """One job. ``work`` does it; ``needs_tables`` says whether the catalog must have been set up."""
+
+    name: str
+    description: str
+    parameters: type[P]
+    work: Callable[[Context, P], Figures]
+    needs_tables: bool = True
+
+    def run(self, argv: Sequence[str] | None = None, *, clock: Clock = utc_now) -> Figures:
+        """Do the job with these arguments, by default those of the process.
+
+        :raises EntityMatchingError: if it cannot be done.
+        """
+        arguments = sys.argv[1:] if argv is None else argv
+        given = parse(self.parameters, arguments, program=self.name, description=self.description)
+        settings = given.lakehouse(os.environ)
+        with exclusive_run(settings, wait=given.wait), open_lakehouse(settings) as lake:
+            if self.needs_tables:
+                lake.check()
+            return self.recorded(Context(lake, given.run_id or new_run_id(clock), clock), given)
+
+    def recorded(self, context: Context, given: P) -> Figures:
+        """Do the job and write down in ``gold.pipeline_runs`` when and how it ended."""
+        started = context.clock()
+        if self.needs_tables:
+            self._note(context, given, started, "running")
+        try:
+            figures = self.work(context, given)
+        except BaseException as error:
+            if self.needs_tables:
+                self._note(context, given, started, "failed", str(error)[:LONGEST_MESSAGE] or type(error).__name__)
+            raise
+        self._note(context, given, started, "done")
+        return {"run_id": context.run_id, **figures}
+
+    def main(self, argv: Sequence[str] | None = None) -> None:
+        """Do the job as a process: the figures as JSON on stdout; exit code 1 and one message if it failed."""
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not spin beside other processes
+        try:
+            figures = self.run(argv)
+        except EntityMatchingError as error:
+            sys.stderr.write(f"Error: {error}\n")
+            sys.exit(error.exit_code)
+        sys.stdout.write(json.dumps(figures, indent=2, default=str) + "\n")
+
+    def _note(self, context: Context, given: P, started: datetime, status: str, message: str | None = None) -> None:
+        stamp = pa.timestamp("us", "UTC")
+        finished = None if status == "running" else context.clock()
+        row = {
+            "run_id": [context.run_id],
+            "job": [self.name],
+            "status": [status],
+            "message": pa.array([message], pa.string()),
+            "parameters": [given.model_dump_json(exclude_none=True)],
+            "started_at": pa.array([started], stamp),
+            "finished_at": pa.array([finished], stamp),
+        }
+        merge(context.lake, PIPELINE_RUNS, context.lake.frame(pa.table(row)))

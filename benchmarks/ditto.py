@@ -1,14 +1,17 @@
 """F1 on the labelled pairs of ER-Magellan: feature scorer alone, Ditto alone, and the two blended.
 
-    python benchmarks/ditto.py --data DIR [--sets NAME ...] [--seeds N] [--no-test] [--checkpoints DIR] [--json FILE]
+    python benchmarks/ditto.py --data DIR [--sets NAME ...] [--seeds N ...] [--adapt] [--no-test] [--checkpoints DIR]
+                               [--json FILE]
 
 DIR has one folder per set with ``train.parquet``, ``valid.parquet`` and ``test.parquet``. One recipe for all sets,
 no setting chosen per set or on test rows. The encoder (MiniLM-L6, 22.7 million parameters) is fine-tuned on the
 training pairs of all the sets together, without those whose words are also a validation or test pair of another
-set; then on each set by itself. The passes, the blend (a weighted sum of log-odds) and the thresholds are
-chosen on the validation pairs. Ditto is scored as it is deployed: exported to ONNX, int8.
+set; ``--adapt`` fine-tunes it on each set by itself afterwards. The pass, the blend (a weighted sum) and the thresholds
+are chosen on the validation pairs. Ditto is scored as it is deployed: exported to ONNX, int8.
 
-F1 in per cent on the test pairs, mean over the seeds, with the standard deviation; for the blend also on test pairs
+F1 in per cent on the test pairs, mean over the seeds, with the standard deviation. "features" and "ditto" judge each
+pair by itself, as the published figures do. "pairwise" blends the two, each pair by itself; "blended" also hears its
+rivals: other test pairs of the same record, and the matches among the training pairs. For "blended" also on test pairs
 of which some record is in a training pair ("seen"), and of which none is ("unseen"). "published" is Ditto with
 RoBERTa (125 million parameters) and the best setting per set, as its authors report it.
 """
@@ -33,7 +36,15 @@ from entity_matching.ditto.export import export_model
 from entity_matching.ditto.network import PairNetwork
 from entity_matching.ditto.predict import DittoModel
 from entity_matching.guess import guess_schema
-from entity_matching.matcher.deep_pairs import DeepPairwiseModel, PairTask, adapt, teach_together
+from entity_matching.matcher.deep_pairs import (
+    BLENDED,
+    DITTO,
+    PAIRWISE,
+    DeepPairwiseModel,
+    PairTask,
+    adapt,
+    teach_together,
+)
 from entity_matching.matcher.pairwise import LabelledPairs, PairwiseModel
 from pairs import read_pairs
 
@@ -51,8 +62,7 @@ PUBLISHED = {
 """Li et al., VLDB 2020."""
 TOGETHER = DittoSettings(epochs=6, negatives=3.0, learning_rate=8e-5, mixda=False)
 ALONE = DittoSettings(epochs=3, negatives=4.0, learning_rate=4e-5, mixda=False, mine_every=9)
-
-
+WAYS = ("features", DITTO, PAIRWISE, BLENDED)
 COMPARED = 500
 """Pairs on which the exported network is compared with the trained one."""
 
@@ -112,35 +122,32 @@ def deployed(network: PairNetwork, task: PairTask, threads: int) -> DittoModel:
 
 
 def measure(one: Set, task: PairTask, network: PairNetwork, seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Fine-tune on one set, blend, and test."""
+    """Blend for one set, and test."""
     started = time.perf_counter()
-    adapted = adapt(
-        network, task, replace(ALONE, device=options.device), seed=seed, checkpoint=options.at(seed, one.name)
-    )
-    model = deployed(adapted, task, options.threads)
+    if options.adapt:
+        settings = replace(ALONE, device=options.device)
+        network = adapt(network, task, settings, seed=seed, checkpoint=options.at(seed, one.name))
+    model = deployed(network, task, options.threads)
     scorer = ScorerSettings(monotone=False, threads=options.threads)
     features = PairwiseModel.train(one.train, one.valid, task.schema, scorer, seed=seed)
-    blend = DeepPairwiseModel.blend(task, features, model.predict_tokens, one.valid)
+    blend = DeepPairwiseModel.blend(task, features, model.predict_tokens, one.train, one.valid)
     result: dict[str, Any] = {
         "set": one.name,
         "seed": seed,
         "parity": asdict(model.parity),
-        "stack": asdict(blend.stack),
+        "stack": asdict(blend.blended),
     }
     for split, pairs in (("valid", one.valid), ("test", one.test)):
         if split == "test" and options.no_test:
             continue
-        alone, blended = blend.scores(pairs.left, pairs.right)
-        truth = pairs.matches
-        result[split] = {
-            "features": f1(features.predict(pairs.left, pairs.right) >= features.threshold, truth),
-            "ditto": f1(alone >= blend.ditto_threshold, truth),
-            "blended": f1(blended >= blend.threshold, truth),
-        }
+        scores, truth = blend.scores(pairs.left, pairs.right), pairs.matches
+        accepted = {name: scores[name] >= blend.thresholds[name] for name in scores}
+        accepted["features"] = features.predict(pairs.left, pairs.right) >= features.threshold
+        result[split] = {name: f1(accepted[name], truth) for name in WAYS}
         if split == "test":
             known = seen(one)
             for name, chosen in (("seen", known), ("unseen", ~known)):
-                result[split][name] = f1((blended >= blend.threshold)[chosen], truth[chosen])
+                result[split][name] = f1(accepted[BLENDED][chosen], truth[chosen])
                 result[split][f"{name}_pairs"] = int(chosen.sum())
     result["seconds"] = time.perf_counter() - started
     return result
@@ -187,9 +194,7 @@ def summary(results: Sequence[dict[str, Any]], split: str) -> list[list[Any]]:
     """Return a row per set, and their mean."""
     rows: list[list[Any]] = []
     names = list(dict.fromkeys(result["set"] for result in results))
-    columns = (
-        ("features", "ditto", "blended", "seen", "unseen") if split == "test" else ("features", "ditto", "blended")
-    )
+    columns = (*WAYS, "seen", "unseen") if split == "test" else WAYS
     for name in names:
         found = [result[split] for result in results if result["set"] == name]
         means = [float(np.mean([one[column] for one in found])) for column in columns]
@@ -209,6 +214,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="the seeds to run (default: 0)")
     parser.add_argument("--threads", type=int, default=2, help="threads of everything")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--adapt", action="store_true", help="fine-tune on each set by itself afterwards")
     parser.add_argument("--no-test", action="store_true", help="leave the test pairs alone: for choosing settings")
     parser.add_argument("--checkpoints", type=Path, help="folder from which a run that was killed goes on")
     parser.add_argument("--json", type=Path, help="where to write the results")
@@ -223,9 +229,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     split = "valid" if options.no_test else "test"
     columns = [
         "set",
-        "features",
-        "ditto",
-        "blended",
+        *WAYS,
         *(["seen", "unseen"] if split == "test" else []),
         "spread",
         "published",

@@ -53,6 +53,17 @@ def test_what_only_one_side_says_is_not_read() -> None:
     assert _names(readable(SCHEMA, None, _references(name=["Acme"], city=[""]))) == ["name"]
 
 
+def test_an_attribute_that_looked_to_one_that_is_not_read_does_without_it() -> None:
+    schema = Schema.from_yaml(
+        "{attributes: {name: name, ticker: {kind: identifier, type: ticker, exchange: venue}, venue: category}}"
+    )
+    sources = normalize_table(pa.table({"name": ["Acme"], "ticker": ["ACM"], "venue": ["X"]}), schema, Side.SOURCE)
+    references = normalize_table(pa.table({"name": ["Acme"], "ticker": ["ACM"]}), schema, Side.REFERENCE)
+    found = readable(schema, sources, references)
+    assert _names(found) == ["name", "ticker"]
+    assert Schema.from_yaml(found.to_yaml()) == found
+
+
 def test_where_nothing_is_shared_all_is_read() -> None:
     assert readable(SCHEMA, _sources(city=["Bonn"]), _references(name=["Acme"])) == SCHEMA
 

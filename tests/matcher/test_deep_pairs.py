@@ -13,7 +13,15 @@ import pytest
 from entity_matching.config import DittoSettings, ScorerSettings
 from entity_matching.errors import LabelsError
 from entity_matching.matcher.calibrate import logit
-from entity_matching.matcher.deep_pairs import DeepPairwiseModel, PairTask, adapt, teach_together
+from entity_matching.matcher.deep_pairs import (
+    BLENDED,
+    DITTO,
+    PAIRWISE,
+    DeepPairwiseModel,
+    PairTask,
+    adapt,
+    teach_together,
+)
 from entity_matching.matcher.pairwise import LabelledPairs, PairwiseModel
 from entity_matching.schema import Schema
 
@@ -88,40 +96,49 @@ def model(sets: Sets, together: Any) -> DeepPairwiseModel:
         return inference.predict(network, sets.cameras.reader.tokenizer, pairs, sets.settings)
 
     features = PairwiseModel.train(cameras(120, 0), cameras(50, 1), CAMERAS, FEATURES)
-    return DeepPairwiseModel.blend(sets.cameras, features, predict, cameras(50, 1))
+    return DeepPairwiseModel.blend(sets.cameras, features, predict, cameras(120, 0), cameras(50, 1))
 
 
 def _f1(accepted: Any, matches: Any) -> float:
     return float(2 * (accepted & matches).sum() / (accepted.sum() + matches.sum()))
 
 
-def test_the_blend_tells_unseen_pairs_apart_better_than_taking_all(model: DeepPairwiseModel) -> None:
+def test_both_blends_tell_unseen_pairs_apart_better_than_taking_all(model: DeepPairwiseModel) -> None:
     unseen = cameras(200, 9)
-    _, blended = model.scores(unseen.left, unseen.right)
-    assert ((blended >= 0) & (blended <= 1)).all()
     everything = np.ones(200, dtype=bool)
-    assert _f1(blended >= model.threshold, unseen.matches) > _f1(everything, unseen.matches) + 0.1
+    scores = model.scores(unseen.left, unseen.right)
+    assert all(((probability >= 0) & (probability <= 1)).all() for probability in scores.values())
+    for name in (PAIRWISE, BLENDED):
+        assert _f1(scores[name] >= model.thresholds[name], unseen.matches) > _f1(everything, unseen.matches) + 0.1
 
 
 def test_thresholds_are_half_of_the_best_f1_on_the_validation_pairs(model: DeepPairwiseModel) -> None:
     held = cameras(50, 1)
-    for scores, threshold in zip(
-        model.scores(held.left, held.right), (model.ditto_threshold, model.threshold), strict=True
-    ):
+    for name, scores in model.scores(held.left, held.right).items():
         best = max(_f1(scores >= cut, held.matches) for cut in scores)
-        assert threshold == pytest.approx(best / 2)
+        assert model.thresholds[name] == pytest.approx(best / 2)
 
 
 def test_scores_are_of_the_pairs_in_their_order(model: DeepPairwiseModel) -> None:
     unseen = cameras(20, 5)
-    alone, blended = model.scores(unseen.left, unseen.right)
+    scores = model.scores(unseen.left, unseen.right)
     backwards = pa.array(range(19, -1, -1))
-    again, blended_again = model.scores(unseen.left.take(backwards), unseen.right.take(backwards))
-    assert again[::-1] == pytest.approx(alone, abs=1e-4)
-    assert blended_again[::-1] == pytest.approx(blended, abs=1e-4)
+    again = model.scores(unseen.left.take(backwards), unseen.right.take(backwards))
+    for name, probability in scores.items():
+        assert again[name][::-1] == pytest.approx(probability, abs=1e-4)
     given = logit(model.features.predict(unseen.left, unseen.right))
     odds = model.predict(model.task.tokenized(unseen.left, unseen.right))
-    assert blended == pytest.approx(model.stack.apply(given, odds))
+    assert scores[PAIRWISE] == pytest.approx(model.pairwise.apply(given, odds, np.zeros((20, 2))))
+
+
+def test_only_the_blend_with_rivals_depends_on_what_else_is_asked(model: DeepPairwiseModel) -> None:
+    one = pa.table({"title": ["canon p42"] * 2, "price": ["100"] * 2})
+    others = pa.table({"title": ["canon 42", "canon 42 black"], "price": ["100", "100"]})
+    alone = model.scores(one.slice(0, 1), others.slice(0, 1))
+    beside = model.scores(one, others)
+    for name in (DITTO, PAIRWISE):
+        assert beside[name][0] == pytest.approx(alone[name][0], abs=1e-4)
+    assert beside[BLENDED][0] < alone[BLENDED][0]
 
 
 def test_teaching_leaves_the_network_as_it_was(sets: Sets, together: Any) -> None:

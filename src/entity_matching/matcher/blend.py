@@ -15,6 +15,7 @@ from entity_matching.config import CascadeSettings, MatcherSettings
 from entity_matching.ditto.serialize import Serializer
 from entity_matching.errors import LabelsError
 from entity_matching.matcher.cascade import Cascade, deep_block, grey
+from entity_matching.matcher.checks import keep
 from entity_matching.matcher.examples import Examples
 from entity_matching.matcher.fit import Fitted, Progress, fit, hard
 from entity_matching.matcher.lessons import Provenance, lesson, weak_lessons
@@ -92,12 +93,12 @@ def pretrain(
 def readable(schema: Schema, sources: pa.Table | None, references: pa.Table) -> Schema:
     """Return the schema with the attributes of which both sides say something: the others tell Ditto nothing."""
     tables = [references] if sources is None else [sources, references]
-    kept = tuple(
-        attribute
+    kept = {
+        attribute.name
         for attribute in schema.attributes
         if all(_says_something(table, part(attribute.name, "raw")) for table in tables)
-    )
-    return schema.model_copy(update={"attributes": kept}) if kept else schema
+    }
+    return keep(schema, kept) if kept else schema
 
 
 def _says_something(table: pa.Table, column: str) -> bool:

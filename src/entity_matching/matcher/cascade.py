@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from entity_matching.config import CascadeSettings
 from entity_matching.features import Block
-from entity_matching.matcher.rank import exclusive
+from entity_matching.matcher.rank import best_rival, exclusive
 from entity_matching.matcher.reader import PairReader
 from entity_matching.matcher.scorer import PairScorer
 
@@ -101,21 +101,5 @@ def deep_block(record: NDArray[np.int64], odds: Floats) -> Block:
     """
     block = Block(len(odds))
     block.add("ditto", odds, 1, "log-odds of a match, by Ditto")
-    block.add("ditto_margin", odds - _best_rival(record, odds), 1, "Ditto's log-odds less those of the best rival")
+    block.add("ditto_margin", odds - best_rival(record, odds), 1, "Ditto's log-odds less those of the best rival")
     return block
-
-
-def _best_rival(record: NDArray[np.int64], odds: Floats) -> Floats:
-    """Return the highest log-odds among the other candidates of each pair's record, NaN if there is none."""
-    filled = np.where(np.isnan(odds), -np.inf, odds)
-    order = np.lexsort((-filled, record))
-    first = np.r_[True, record[order][1:] != record[order][:-1]] if len(order) else np.zeros(0, dtype=bool)
-    starts = np.flatnonzero(first)
-    lengths = np.diff(np.r_[starts, len(order)])
-    ranked = filled[order]
-    best = np.repeat(ranked[starts], lengths)
-    second_at = np.minimum(starts + 1, max(len(order) - 1, 0))
-    second = np.repeat(np.where(lengths > 1, ranked[second_at], -np.inf), lengths)
-    rival = np.empty(len(odds))
-    rival[order] = np.where(first, second, best)
-    return np.where(np.isinf(rival), np.nan, rival)

@@ -56,7 +56,7 @@ def check_tables(source: Given, reference: Given, schema: Schema) -> Schema:
             f"Columns of the reference: {', '.join(reference.table.column_names)}.",
             remedy="Say in a schema (--schema) which columns hold the same, with source_column and reference_column.",
         )
-    return _keep(schema, {attribute.name for attribute in kept})
+    return keep(schema, {attribute.name for attribute in kept})
 
 
 def present(schema: Schema, source: Sequence[str], reference: Sequence[str]) -> Schema:
@@ -77,11 +77,11 @@ def present(schema: Schema, source: Sequence[str], reference: Sequence[str]) -> 
     }
     for name in sorted(absent):
         _log.warning("Neither table has the column of '%s', which the model was trained with; it does without.", name)
-    return _keep(schema, {attribute.name for attribute in schema.attributes} - absent)
+    return keep(schema, {attribute.name for attribute in schema.attributes} - absent)
 
 
-def _keep(schema: Schema, names: set[str]) -> Schema:
-    """Return the schema with the named attributes only."""
+def keep(schema: Schema, names: set[str]) -> Schema:
+    """Return the schema with the named attributes only, none of which looks to one that is gone."""
     dropped = {attribute.name for attribute in schema.attributes} - names
     if not dropped:
         return schema

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,8 @@ from entity_matching.ditto.serialize import Serializer
 from entity_matching.matcher.calibrate import Calibration, expit, logit
 from entity_matching.matcher.pairwise import LabelledPairs, PairwiseModel, distinct, half_best_f1, normalized
 from entity_matching.matcher.reader import PairReader
-from entity_matching.matcher.stack import Stack
+from entity_matching.matcher.rivals import Rivals
+from entity_matching.matcher.stack import Stack, first_guess
 from entity_matching.schema import Schema
 
 if TYPE_CHECKING:
@@ -111,39 +112,70 @@ def adapt(
     return _trained(network, [task.training], [task.validation], settings, seed, checkpoint, progress)
 
 
+DITTO, PAIRWISE, BLENDED = "ditto", "pairwise", "blended"
+"""Ditto alone; its blend with the features, each pair by itself; the blend that hears rivals too."""
+
+
 @dataclass(frozen=True)
 class DeepPairwiseModel:
     """Feature scorer and Ditto, blended, for one data set.
 
-    ``predict``: Ditto, however it is run: log-odds of tokenised pairs. ``calibration``: of Ditto alone.
-    ``ditto_threshold``, ``threshold``: probability from which a pair is a match, by Ditto alone and by the blend.
+    ``predict``: Ditto, however it is run: log-odds of tokenised pairs. ``calibration``: of Ditto alone. ``rivals``:
+    the matches that are known. ``pairwise``, ``blended``: the blend without and with rivals. ``thresholds``: by
+    :data:`DITTO`, :data:`PAIRWISE` and :data:`BLENDED`, the probability from which a pair is a match.
     """
 
     task: PairTask
     features: PairwiseModel
     predict: Predict
     calibration: Calibration
-    stack: Stack
-    ditto_threshold: float
-    threshold: float
+    rivals: Rivals
+    pairwise: Stack
+    blended: Stack
+    thresholds: Mapping[str, float]
 
     @classmethod
     def blend(
-        cls, task: PairTask, features: PairwiseModel, predict: Predict, validation: LabelledPairs
+        cls,
+        task: PairTask,
+        features: PairwiseModel,
+        predict: Predict,
+        training: LabelledPairs,
+        validation: LabelledPairs,
     ) -> DeepPairwiseModel:
-        """Learn the blend and the thresholds on the validation pairs, which neither was trained on."""
+        """Learn the blend and the thresholds on the validation pairs, which neither scorer was trained on.
+
+        :param training: pairs whose matches are known when others are judged.
+        """
+        rivals, matches = Rivals.of(training), validation.matches
         odds = predict(task.validation.tokenized())
         given = logit(features.predict(validation.left, validation.right))
-        matches = validation.matches
-        calibration, stack = Calibration.fit(expit(odds), matches), Stack.fit(given, odds, matches)
-        alone, blended = calibration.apply(expit(odds)), stack.apply(given, odds)
-        thresholds = (half_best_f1(probability, matches) for probability in (alone, blended))
-        return cls(task, features, predict, calibration, stack, *thresholds)
+        chances = rivals.chances(validation.left, validation.right, first_guess(given, odds))
+        calibration = Calibration.fit(expit(odds), matches)
+        alone = Stack.fit(given, odds, np.zeros_like(chances), matches)
+        model = cls(task, features, predict, calibration, rivals, alone, Stack.fit(given, odds, chances, matches), {})
+        scores = model._scores(given, odds, chances)
+        thresholds = {name: half_best_f1(probability, matches) for name, probability in scores.items()}
+        return replace(model, thresholds=thresholds)
 
-    def scores(self, left: pa.Table, right: pa.Table) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the probability of each pair, given row by row: by Ditto alone, and blended."""
+    def scores(self, left: pa.Table, right: pa.Table) -> dict[str, NDArray[np.float64]]:
+        """Return the probability of each pair, given row by row, as each way of judging sees it.
+
+        Keys are :data:`DITTO`, :data:`PAIRWISE` and :data:`BLENDED`. The last takes pairs that share a record as
+        rivals, so it depends on which pairs are given together.
+        """
         odds = self.predict(self.task.tokenized(left, right))
-        return self.calibration.apply(expit(odds)), self.stack.apply(logit(self.features.predict(left, right)), odds)
+        given = logit(self.features.predict(left, right))
+        return self._scores(given, odds, self.rivals.chances(left, right, first_guess(given, odds)))
+
+    def _scores(
+        self, features: NDArray[np.float64], odds: NDArray[np.float64], chances: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float64]]:
+        return {
+            DITTO: self.calibration.apply(expit(odds)),
+            PAIRWISE: self.pairwise.apply(features, odds, np.zeros_like(chances)),
+            BLENDED: self.blended.apply(features, odds, chances),
+        }
 
 
 def _record_pairs(pairs: LabelledPairs, reader: PairReader, name: str) -> RecordPairs:

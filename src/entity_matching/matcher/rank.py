@@ -43,3 +43,23 @@ def best_of_each(record: NDArray[np.integer], probability: NDArray[np.float64], 
     first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(order) else np.zeros(0, dtype=np.int64)
     best[ordered[first]] = order[first]
     return best
+
+
+def best_rival(record: NDArray[np.integer], score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the highest score among the other pairs of each pair's record, NaN if there is none.
+
+    :param record: number of each pair's record, in any order, shape (pairs,).
+    :param score: of each pair, NaN where there is none, shape (pairs,).
+    """
+    filled = np.where(np.isnan(score), -np.inf, score)
+    order = np.lexsort((-filled, record))
+    first = np.r_[True, record[order][1:] != record[order][:-1]] if len(order) else np.zeros(0, dtype=bool)
+    starts = np.flatnonzero(first)
+    lengths = np.diff(np.r_[starts, len(order)])
+    descending = filled[order]
+    best = np.repeat(descending[starts], lengths)
+    second_at = np.minimum(starts + 1, max(len(order) - 1, 0))
+    second = np.repeat(np.where(lengths > 1, descending[second_at], -np.inf), lengths)
+    rival = np.empty(len(score))
+    rival[order] = np.where(first, second, best)
+    return np.where(np.isinf(rival), np.nan, rival)

@@ -1,4 +1,4 @@
-"""A blend of two scorers where pairs are too few for trees: a weighted sum of log-odds."""
+"""A blend where pairs are too few for trees: two scorers' log-odds, weighted, less what speaks against it."""
 
 from __future__ import annotations
 
@@ -15,36 +15,55 @@ PULL = 0.1
 """How strongly the weights are drawn to :data:`START`, so that a dozen matches do not decide between the scorers."""
 START = 0.3
 """Where the weights start from: log-odds of pairs that were trained on are about three times too sure."""
+CERTAIN = 3.0
+"""What a certain rival counts, in log-odds before its weight: as much as a scorer that is fairly sure."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Logistic regression on the scorers' log-odds, with weights of at least 0: neither can speak against itself."""
+    """Logistic regression with weights of at least 0: no scorer can speak against itself, no rival for a pair.
+
+    ``features``, ``ditto``: weights of the scorers' log-odds; ``left``, ``right``: of the rivals that a pair has by
+    its left and its right record.
+    """
 
     features: float
     ditto: float
+    left: float
+    right: float
     intercept: float
 
     @classmethod
-    def fit(cls, features: Floats, ditto: Floats, matches: NDArray[np.bool_]) -> Stack:
+    def fit(cls, features: Floats, ditto: Floats, rivals: Floats, matches: NDArray[np.bool_]) -> Stack:
         """Fit on pairs that neither scorer was trained on.
 
         :param features: log-odds by the feature scorer, shape (pairs,); ``ditto``: by Ditto.
+        :param rivals: chance, 0 to 1, of the best rival by the left and the right record, shape (pairs, 2).
         """
+        evidence = _evidence(features, ditto, rivals)
 
         def loss(weights: Floats) -> tuple[float, Floats]:
-            z = weights[0] * features + weights[1] * ditto + weights[2]
+            z = evidence @ weights[:-1] + weights[-1]
             gap = expit(z) - matches
-            pull = PULL * ((weights[:2] - START) ** 2).sum()
-            value = float(np.logaddexp(0, np.where(matches, -z, z)).mean() + pull)
-            slope = np.array([(gap * features).mean(), (gap * ditto).mean(), gap.mean()])
-            slope[:2] += 2 * PULL * (weights[:2] - START)
-            return value, slope
+            away = weights[:-1] - START
+            value = float(np.logaddexp(0, np.where(matches, -z, z)).mean() + PULL * (away**2).sum())
+            return value, np.r_[evidence.T @ gap / len(z) + 2 * PULL * away, gap.mean()]
 
-        bounds = [(0, None), (0, None), (None, None)]
-        found = minimize(loss, np.array([START, START, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
+        first = np.array([START] * evidence.shape[1] + [0.0])
+        bounds = [(0, None)] * evidence.shape[1] + [(None, None)]
+        found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds)
         return cls(*(float(weight) for weight in found.x))
 
-    def apply(self, features: Floats, ditto: Floats) -> Floats:
+    def apply(self, features: Floats, ditto: Floats, rivals: Floats) -> Floats:
         """Return the blended probability of each pair, 0 to 1."""
-        return expit(self.features * features + self.ditto * ditto + self.intercept)
+        weights = np.array([self.features, self.ditto, self.left, self.right])
+        return expit(_evidence(features, ditto, rivals) @ weights + self.intercept)
+
+
+def first_guess(features: Floats, ditto: Floats) -> Floats:
+    """Return the probability of each pair, 0 to 1, before rivals are heard and weights are learnt."""
+    return expit(START * (features + ditto))
+
+
+def _evidence(features: Floats, ditto: Floats, rivals: Floats) -> Floats:
+    return np.column_stack([features, ditto, -CERTAIN * rivals])

@@ -6,6 +6,8 @@ expected, what came and what to do; the command line prints it without a traceba
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class EntityMatchingError(Exception):
     """Root of the project's errors.
@@ -59,6 +61,20 @@ class InputError(EntityMatchingError):
             where.append(f"column '{column}'")
         place = ", ".join(where)
         super().__init__(f"{place}: {message}" if place else message, remedy=remedy)
+
+
+class NoRowsError(InputError):
+    """Raised when a file is whole, but has no row.
+
+    :param message: what is wrong.
+    :param columns: the columns it has; none if the file is empty altogether.
+    :param file: the file.
+    :param remedy: what would be right.
+    """
+
+    def __init__(self, message: str, *, columns: Sequence[str] = (), file: str = "", remedy: str = "") -> None:
+        self.columns = tuple(columns)
+        super().__init__(message, file=file, remedy=remedy)
 
 
 class LabelsError(InputError):

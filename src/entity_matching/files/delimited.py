@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from entity_matching.errors import InputError
+from entity_matching.errors import InputError, NoRowsError
 from entity_matching.files.columns import check_header
 from entity_matching.files.encoding import read_text
 from entity_matching.files.formats import Location
@@ -50,7 +50,9 @@ def read_delimited(location: Location) -> pa.Table:
     if single:
         body = body.rstrip(b"\r\n")
     if not body.strip(b"\r\n"):
-        raise InputError("there is a header, but no row.", file=location.name, remedy="Add at least one row.")
+        raise NoRowsError(
+            "there is a header, but no row.", columns=names, file=location.name, remedy="Add at least one row."
+        )
     return _parse(data, body, names, delimiter, location)
 
 

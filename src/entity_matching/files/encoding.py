@@ -9,7 +9,7 @@ import zlib
 
 from charset_normalizer import from_bytes
 
-from entity_matching.errors import InputError
+from entity_matching.errors import InputError, NoRowsError
 from entity_matching.files.formats import Location
 
 _log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def read_text(location: Location) -> bytes:
             f"the file cannot be read: {error.strerror}.", file=location.name, remedy="Check the disk."
         ) from error
     if not data.strip():
-        raise InputError(
+        raise NoRowsError(
             "the file is empty.", file=location.name, remedy="Expected a header line and at least one row."
         )
     data = to_utf8(data, location.name)

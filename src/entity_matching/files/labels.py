@@ -30,8 +30,16 @@ def read_labels(path: str | Path, key: Key | None = None) -> pa.Table:
     :raises LabelsError: if two rows contradict each other, or a row names no source record.
     :raises InputError: if the file cannot be read.
     """
-    table = read_table(path)
-    source, reference = _columns(table, key or Key(), str(path))
+    return labels_of(read_table(path), key, file=str(path))
+
+
+def labels_of(table: pa.Table, key: Key | None = None, *, file: str = "") -> pa.Table:
+    """Return the labels that a table holds, as :func:`read_labels` does.
+
+    :param file: the file or table it came from, for messages.
+    :raises LabelsError: if two rows contradict each other, or a row names no source record.
+    """
+    source, reference = _columns(table, key or Key(), file)
     told: dict[str, tuple[str, int]] = {}
     against: list[str] = []
     pairs = zip(to_strings(table.column(source)).to_pylist(), to_strings(table.column(reference)).to_pylist(),
@@ -40,7 +48,7 @@ def read_labels(path: str | Path, key: Key | None = None) -> pa.Table:
         if not left:
             raise LabelsError(
                 "the source's key is empty.",
-                file=str(path),
+                file=file,
                 row=row,
                 column=source,
                 remedy="Fill it, or remove the row.",
@@ -52,7 +60,7 @@ def read_labels(path: str | Path, key: Key | None = None) -> pa.Table:
         more = f" (and {len(against) - _SHOWN:,} more)" if len(against) > _SHOWN else ""
         raise LabelsError(
             f"{len(against):,} labels contradict another: {'; '.join(against[:_SHOWN])}{more}.",
-            file=str(path),
+            file=file,
             column=reference,
             remedy="Keep one row per source record; an empty value means it is in the reference nowhere.",
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from entity_matching.errors import InputError
+from entity_matching.errors import InputError, NoRowsError
 from entity_matching.files.columns import check_header
 from entity_matching.files.delimited import read_delimited
 from entity_matching.files.formats import Format, Location
@@ -24,6 +24,7 @@ def read_table(path: str | Path) -> pa.Table:
     :param path: .csv, .tsv, .txt, .jsonl, .ndjson (each also with .gz), .parquet, or a spreadsheet
         (.xlsx, .xls, .xlsb, .ods; ``book.xlsx#Sheet`` names a sheet other than the first).
     :return: the table; it has at least one row, and its columns have different, non-empty names.
+    :raises NoRowsError: if there is no row.
     :raises InputError: naming the file, the line and what would be right.
     """
     location = find(path)
@@ -48,5 +49,10 @@ def _read_parquet(location: Location) -> pa.Table:
         ) from error
     check_header(table.column_names, location.name)
     if table.num_rows == 0:
-        raise InputError("there are columns, but no row.", file=location.name, remedy="Add at least one row.")
+        raise NoRowsError(
+            "there are columns, but no row.",
+            columns=table.column_names,
+            file=location.name,
+            remedy="Add at least one row.",
+        )
     return table

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
-from entity_matching.errors import InputError, OutputError
+from entity_matching.errors import InputError, NoRowsError, OutputError
 from entity_matching.files.columns import check_header, column_of, is_text, text_of
 from entity_matching.files.formats import Location
 
@@ -41,7 +41,9 @@ def read_sheet(location: Location) -> pa.Table:
     names = [text_of(value) for value in header[:width]]
     check_header(names, location.name)
     if not body:
-        raise InputError("there is a header, but no row.", file=location.name, remedy="Add at least one row.")
+        raise NoRowsError(
+            "there is a header, but no row.", columns=names, file=location.name, remedy="Add at least one row."
+        )
     columns = {
         name: column_of(name, [None if row[index] == "" else row[index] for row in body])
         for index, name in enumerate(names)

@@ -18,11 +18,11 @@ _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 class Parameters(BaseModel):
     """Parameters that every job has; a job adds its own by subclassing.
 
-    A field is the option of its name with dashes: ``run_id`` is ``--run-id``. An empty value means "not given", since
-    a task graph cannot leave a parameter out.
+    A field is the option of its name (or alias, where pydantic keeps the name for itself) with dashes: ``run_id`` is
+    ``--run-id``. An empty value means "not given", since a task graph cannot leave a parameter out.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     catalog: str | None = Field(None, description="The catalog (default: entity_matching).")
     target: str | None = Field(None, description="local, databricks or sc://host:port (default: what is there).")
@@ -50,7 +50,8 @@ def parse(kind: type[P], argv: Sequence[str], *, program: str, description: str)
     parser = argparse.ArgumentParser(prog=program, description=description, allow_abbrev=False)
     for name, field in kind.model_fields.items():
         extra: dict[str, Any] = {"nargs": "?", "const": "true"} if field.annotation is bool else {}
-        parser.add_argument(f"--{name.replace('_', '-')}", metavar=name.upper(), help=field.description, **extra)
+        option = field.alias or name
+        parser.add_argument(f"--{option.replace('_', '-')}", metavar=option.upper(), help=field.description, **extra)
     given = {name: text for name, text in vars(parser.parse_args(argv)).items() if text not in (None, "")}
     try:
         return kind.model_validate(given)

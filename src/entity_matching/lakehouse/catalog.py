@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from entity_matching.errors import EntityMatchingError
 from entity_matching.lakehouse.layout import VERSION_PROPERTY, Table, View
 from entity_matching.lakehouse.names import literal, quoted
@@ -14,7 +16,6 @@ from entity_matching.lakehouse.settings import LOCAL, LakehouseSettings
 from entity_matching.lakehouse.tables import SCHEMAS, TABLES, VERSION, VIEWS
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,9 @@ class Lakehouse:
 
     def frame(self, table: pa.Table) -> DataFrame:
         """Return an Arrow table as a frame."""
+        if not table.num_rows:  # which Spark's client cannot infer the columns of
+            nothing = {field.name: pa.nulls(1, field.type) for field in table.schema}
+            return self.spark.createDataFrame(pa.table(nothing)).limit(0)
         return self.spark.createDataFrame(table)
 
     def exists(self, table: Table) -> bool:

@@ -74,18 +74,24 @@ def _asked(raw: list[float]) -> tuple[Asked, Block]:
 
 def test_only_candidates_of_which_the_features_are_unsure_are_read() -> None:
     model = _Model()
-    _cascade(model, CascadeSettings(low=0.1, high=0.9)).probability(*_asked([0.5, 0.45, 0.95, 0.01]))
+    _cascade(model, CascadeSettings(low=0.1, high=0.9)).judged(*_asked([0.5, 0.45, 0.95, 0.01]))
     assert model.asked == [(0, 0), (0, 5)]
+
+
+def test_what_ditto_said_is_told_and_nothing_where_it_was_not_asked() -> None:
+    odds, _ = _cascade(_Model(), CascadeSettings(low=0.1, high=0.9)).judged(*_asked([0.5, 0.45, 0.95, 0.01]))
+    assert odds[:2].tolist() == [6.0, -6.0]
+    assert np.isnan(odds[2:]).all()
 
 
 def test_a_band_from_0_to_1_sends_all() -> None:
     model = _Model()
-    _cascade(model, CascadeSettings(low=0.0, high=1.0)).probability(*_asked([0.0, 1.0, 0.5, 0.01]))
+    _cascade(model, CascadeSettings(low=0.0, high=1.0)).judged(*_asked([0.0, 1.0, 0.5, 0.01]))
     assert len(model.asked) == 4
 
 
 def test_what_ditto_says_turns_the_order() -> None:
-    probability = _cascade(_Model(), CascadeSettings(low=0.0, high=1.0)).probability(*_asked([0.5, 0.5, 0.6, 0.4]))
+    _, probability = _cascade(_Model(), CascadeSettings(low=0.0, high=1.0)).judged(*_asked([0.5, 0.5, 0.6, 0.4]))
     assert probability[0] > 0.9
     assert probability[1] < 0.1
     assert probability[3] > 0.9
@@ -93,7 +99,7 @@ def test_what_ditto_says_turns_the_order() -> None:
 
 
 def test_candidates_of_a_record_share_what_only_one_can_have() -> None:
-    probability = _cascade(_Model(), CascadeSettings(low=0.0, high=1.0)).probability(*_asked([0.5, 0.5, 0.6, 0.4]))
+    _, probability = _cascade(_Model(), CascadeSettings(low=0.0, high=1.0)).judged(*_asked([0.5, 0.5, 0.6, 0.4]))
     assert probability[:2].sum() <= 1 + 1e-9
     assert probability[2:].sum() <= 1 + 1e-9
 

@@ -73,15 +73,17 @@ class Cascade:
     scorer: PairScorer
     settings: CascadeSettings
 
-    def probability(self, asked: Asked, block: Block) -> Floats:
-        """Return each pair's probability of being a match, 0 to 1, shared with the record's rivals.
+    def judged(self, asked: Asked, block: Block) -> tuple[Floats, Floats]:
+        """Judge pairs by Ditto and the features together.
 
         :param block: the features of the pairs.
+        :returns: Ditto's log-odds, NaN where it was not asked; and the probability of a match, 0 to 1, shared with the
+            record's rivals.
         """
         odds = self.odds(asked, grey(asked.raw, self.settings))
         full = Block(block.rows, list(block.features), list(block.columns))
         full.extend(deep_block(asked.record, odds))
-        return exclusive(asked.record, self.scorer.predict(full))
+        return odds, exclusive(asked.record, self.scorer.predict(full))
 
     def odds(self, asked: Asked, chosen: NDArray[np.bool_]) -> Floats:
         """Return what Ditto says of the chosen pairs, NaN of the others."""

@@ -105,17 +105,45 @@ def _decide(found: ExactMatches, rows: Rows, attribute: Attribute, method: str) 
     found.attribute[free] = attribute.name
 
 
+def agrees_with_any(sources: pa.Table, references: pa.Table, schema: Schema) -> NDArray[np.bool_]:
+    """Say which source records share a strong identifier, or all of the name, with some reference record.
+
+    Whatever the exact stage decides or leaves open of other records, these references have no say in it.
+
+    :param sources: the normalised source table.
+    :param references: a normalised reference table.
+    :returns: shape (sources,).
+    """
+    keys = [
+        [part(attribute.name, "value")] for attribute in schema.of_kind(Kind.IDENTIFIER) if attribute.is_strong
+    ]
+    for name in schema.of_kind(Kind.NAME)[:1]:
+        keys += [columns for _, columns in _name_keys(name, sources, references)]
+    agrees = np.zeros(sources.num_rows, dtype=bool)
+    have = set(sources.column_names) & set(references.column_names)
+    for columns in keys:
+        if have.issuperset(columns):
+            known = pc.is_in(_joined(sources, columns), value_set=_joined(references, columns))
+            filled = pc.not_equal(_joined(sources, columns[:1]), "")
+            agrees |= pc.and_(known, filled).to_numpy(zero_copy_only=False)
+    return agrees
+
+
 def _unique_agreement(sources: pa.Table, references: pa.Table, columns: list[str]) -> Rows:
     """Return the only reference row with the same non-empty values, -1 where there is none or several."""
     if any(column not in table.column_names for column in columns for table in (sources, references)):
         return np.full(sources.num_rows, -1, dtype=np.int64)
     left, right = _joined(sources, columns), _joined(references, columns)
-    counts = pc.value_counts(right)
-    single = counts.field("values").filter(pc.equal(counts.field("counts"), 1))
-    first = pc.index_in(left, value_set=right)
-    usable = pc.and_(pc.is_in(left, value_set=single), pc.not_equal(_joined(sources, columns[:1]), ""))
-    rows = pc.if_else(usable, first, pa.scalar(None, first.type))
-    return np.asarray(pc.fill_null(rows, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+    values = left.unique()  # looked up are the source's, however many records the reference has
+    place = pc.index_in(right, value_set=values)
+    rows = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False))
+    shared = place.drop_null().to_numpy()
+    single = np.full(len(values), -1, dtype=np.int64)
+    single[shared] = rows
+    single[np.bincount(shared, minlength=len(values)) > 1] = -1
+    found = single[pc.index_in(left, value_set=values).to_numpy()]
+    empty = pc.equal(_joined(sources, columns[:1]), "").to_numpy(zero_copy_only=False)
+    return np.where(empty, -1, found)
 
 
 def _joined(table: pa.Table, columns: list[str]) -> pa.Array:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from entity_matching.config import DecisionSettings, MatcherSettings
 from entity_matching.features import FeatureSpace
 from entity_matching.matcher.calibrate import Calibration
-from entity_matching.matcher.cascade import Asked, Cascade
+from entity_matching.matcher.cascade import Asked, Cascade, Floats
 from entity_matching.matcher.compare import Compared, compared_batches
 from entity_matching.matcher.decide import Thresholds
 from entity_matching.matcher.exact import EXACT_NAME, WHOLE_NAME, ExactMatches, exact_matches
@@ -22,7 +23,7 @@ from entity_matching.matcher.fit import Progress
 from entity_matching.matcher.outcomes import Outcomes
 from entity_matching.matcher.rank import exclusive, ranked
 from entity_matching.matcher.reference import Reference
-from entity_matching.matcher.result import Decided, assemble
+from entity_matching.matcher.result import Decided, Scored, assemble
 from entity_matching.matcher.scorer import PairScorer
 
 
@@ -56,24 +57,48 @@ class Model:
         return replace(self, settings=replace(self.settings, decision=decision))
 
     def decide(self, sources: pa.Table, reference: Reference, progress: Progress | None = None) -> pa.Table:
-        """Decide each record.
+        """Decide each record: first the exact stage, then by score what it left.
 
         :param sources: the normalised source table.
         :returns: one row per source record, in the order given; see :mod:`entity_matching.matcher.result`.
         """
+        settled, conflicts = self.settle(sources, reference)
+        rest = np.setdiff1d(np.arange(sources.num_rows), settled.rows, assume_unique=True)
+        scored = self.score(sources.take(pa.array(rest)), reference, conflicts[rest], progress)
+        return assemble(sources, reference, [settled, *(part.decided.within(rest) for part in scored)])
+
+    def settle(self, sources: pa.Table, reference: Reference) -> tuple[Decided, NDArray[np.object_]]:
+        """Decide what the exact stage decides with enough confidence.
+
+        :param sources: the normalised source table.
+        :returns: the decisions, on some of its rows; and the attribute that contradicted an exact match of each of
+            its rows, "" if none did, shape (sources,).
+        """
         target = self.settings.decision.target_precision
         trusted = {method: confidence for method, confidence in self.exact.items() if confidence >= target}
         exact = exact_matches(sources, reference.table, self.space.schema)
-        settled = np.isin(exact.method, list(trusted))
-        open_rows = np.flatnonzero(~settled)
-        decided = [self._exact(sources, reference, exact, np.flatnonzero(settled), trusted)]
-        rest = sources.take(pa.array(open_rows))
-        for compared in compared_batches(rest, reference, self.space, self.settings.search.batch_rows):
-            rows = open_rows[compared.first : compared.first + compared.rows]
-            decided.append(self._scored(compared, reference, rows, exact.conflict[rows]))
+        rows = np.flatnonzero(np.isin(exact.method, list(trusted)))
+        return self._exact(sources, reference, exact, rows, trusted), exact.conflict
+
+    def score(
+        self,
+        sources: pa.Table,
+        reference: Reference,
+        conflicts: NDArray[np.object_],
+        progress: Progress | None = None,
+    ) -> Iterator[Scored]:
+        """Decide records by the score of their candidates, some thousand at a time (setting ``batch_rows``).
+
+        :param sources: the normalised source table, without what was settled.
+        :param conflicts: the attribute that contradicted an exact match of each of its rows, "" if none did.
+        :returns: decisions on its rows, in their order.
+        """
+        for compared in compared_batches(sources, reference, self.space, self.settings.search.batch_rows):
+            end = compared.first + compared.rows
+            rows = np.arange(compared.first, end)
+            yield self._scored(compared, reference, rows, conflicts[rows])
             if progress is not None:
-                progress("scoring", (compared.first + compared.rows) / max(1, len(open_rows)))
-        return assemble(sources, reference, decided)
+                progress("scoring", end / sources.num_rows)
 
     def _exact(
         self,
@@ -102,14 +127,11 @@ class Model:
 
     def _scored(
         self, compared: Compared, reference: Reference, rows: NDArray[np.int64], conflicts: NDArray[np.object_]
-    ) -> Decided:
+    ) -> Scored:
         """Score a batch's candidates and decide its records."""
         candidates = compared.candidates
-        raw = exclusive(candidates.source, self.scorer.predict(compared.block))
-        if self.cascade is not None:
-            rows_of = candidates.source.astype(np.int64), candidates.reference.astype(np.int64)
-            raw = self.cascade.probability(Asked(compared.sources, reference.table, *rows_of, raw), compared.block)
-        probability = self.calibration.apply(raw)
+        raw, odds, blended = self._raw(compared, reference)
+        probability = self.calibration.apply(blended)
         order = ranked(candidates.source, probability)
         offsets = candidates.offsets(compared.rows)
         found = candidates.reference[order].astype(np.int64)
@@ -121,7 +143,7 @@ class Model:
         confidence = np.where(has_any, probability[np.maximum(best, 0)] if len(probability) else 0.0, 0.0)
         decision = self.thresholds.decide(confidence).astype(object)
         decision[~has_any] = "no_match"
-        return Decided(
+        decided = Decided(
             rows=rows,
             decision=decision,
             method=np.where(has_any, "scored", "none").astype(object),
@@ -130,6 +152,29 @@ class Model:
             reference=found[listed],
             confidence=probability[listed],
         )
+        shown = order[listed]
+        return Scored(
+            decided,
+            search=candidates.fused[shown].astype(np.float64),
+            features=raw[shown],
+            ditto=expit(odds[shown]),
+            asked=np.diff(offsets).astype(np.int32),
+            asked_ditto=np.bincount(candidates.source[~np.isnan(odds)], minlength=compared.rows).astype(np.int32),
+        )
+
+    def _raw(self, compared: Compared, reference: Reference) -> tuple[Floats, Floats, Floats]:
+        """Return what the scorers say of each candidate, shape (pairs,).
+
+        :returns: the probability by the feature scorer; Ditto's log-odds, NaN where it was not asked; and the
+            probability that the two make together. Probabilities are shared with the record's rivals.
+        """
+        candidates = compared.candidates
+        raw = exclusive(candidates.source, self.scorer.predict(compared.block))
+        if self.cascade is None:
+            return raw, np.full(len(raw), np.nan), raw
+        rows_of = candidates.source.astype(np.int64), candidates.reference.astype(np.int64)
+        asked = Asked(compared.sources, reference.table, *rows_of, raw)
+        return raw, *self.cascade.judged(asked, compared.block)
 
     def _reasons(
         self,

@@ -17,7 +17,7 @@ column          type                                       what it holds
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -39,6 +39,26 @@ RESULT = pa.schema(
     ]
 )
 """Arrow schema of the answer."""
+SCORED_CANDIDATE = pa.struct(
+    [
+        pa.field("entity_id", pa.string()),
+        pa.field("rank", pa.int32()),
+        pa.field("search_score", pa.float64()),
+        pa.field("feature_score", pa.float64()),
+        pa.field("ditto_score", pa.float64()),
+        pa.field("confidence", pa.float64()),
+    ]
+)
+SCORED = pa.schema(
+    [
+        *(field.with_type(pa.list_(SCORED_CANDIDATE)) if field.name == "candidates" else field for field in RESULT),
+        pa.field("asked", pa.int32()),
+        pa.field("asked_ditto", pa.int32()),
+    ]
+)
+"""Arrow schema of the answer with what each stage said of the candidates; see :class:`Scored`."""
+_DECIMALS = 5
+"""Decimals of a search score; it has no more."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +104,53 @@ class Decided:
         return pa.Table.from_arrays(
             [column.cast(field.type) for column, field in zip(columns, RESULT, strict=True)], schema=RESULT
         )
+
+    def within(self, rows: NDArray[np.int64]) -> Decided:
+        """Return the same decisions on rows of a larger table.
+
+        :param rows: which of its rows are those that were decided on.
+        """
+        return replace(self, rows=rows[self.rows])
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Decisions on source rows that were scored, with what each stage said of the candidates that are listed.
+
+    ``search``: fused score of the candidate search; ``features``: probability by the feature scorer, shared with the
+    record's rivals; ``ditto``: probability by Ditto, NaN where it was not asked; each 0 to 1, beside
+    ``decided.reference``. ``asked``: candidates of each record that were scored; ``asked_ditto``: that Ditto read;
+    beside ``decided.rows``.
+    """
+
+    decided: Decided
+    search: NDArray[np.float64]
+    features: NDArray[np.float64]
+    ditto: NDArray[np.float64]
+    asked: NDArray[np.int32]
+    asked_ditto: NDArray[np.int32]
+
+    def to_table(self, sources: pa.Table, reference: Reference) -> pa.Table:
+        """Return the decisions as a table of :data:`SCORED`, in the order of ``decided.rows``."""
+        table = self.decided.to_table(sources, reference)
+        listed = table["candidates"].combine_chunks()
+        plain = listed.flatten()
+        offsets = self.decided.offsets
+        rank = np.arange(len(plain)) - np.repeat(offsets[:-1], np.diff(offsets)) + 1
+        columns = [
+            plain.field("entity_id"),
+            pa.array(rank, pa.int32()),
+            pa.array(np.round(self.search, _DECIMALS)),
+            pa.array(self.features),
+            pa.array(self.ditto, from_pandas=True),  # NaN becomes null
+            plain.field("confidence"),
+        ]
+        candidates = pa.ListArray.from_arrays(
+            pa.array(offsets, pa.int32()), pa.StructArray.from_arrays(columns, fields=list(SCORED_CANDIDATE))
+        )
+        table = table.set_column(table.column_names.index("candidates"), "candidates", candidates)
+        asked = [pa.array(self.asked, pa.int32()), pa.array(self.asked_ditto, pa.int32())]
+        return pa.Table.from_arrays([*table.columns, *asked], schema=SCORED)
 
 
 def assemble(sources: pa.Table, reference: Reference, decided: Sequence[Decided]) -> pa.Table:

@@ -1,0 +1,1 @@
+"""What comes in: found, read, judged row by row, measured, and merged into bronze."""

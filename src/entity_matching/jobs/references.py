@@ -1,0 +1,109 @@
+"""The reference as matching reads it: normalised and indexed once per version, in a folder for every process to read.
+
+``<artifacts>/references/<version>/`` is what :meth:`Reference.save` writes. The version is a fingerprint of the master
+list and of what it is made ready with, so that the same list always has the same one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from entity_matching.config import SearchSettings
+from entity_matching.errors import EntityMatchingError
+from entity_matching.jobs.attributes import ENTITY, keyed, records_of
+from entity_matching.lakehouse import Lakehouse, LakehouseSettings
+from entity_matching.lakehouse.tables import REFERENCE_ENTITIES
+from entity_matching.matcher.reference import Reference
+from entity_matching.schema import Schema, Side
+from entity_matching.version import __version__
+
+log = logging.getLogger(__name__)
+
+KEPT = 3
+"""Versions of the reference that are kept by default."""
+_DIGITS = 16
+_DAY = 24 * 60 * 60
+"""Seconds after which a folder that was never finished is taken to be abandoned."""
+
+
+@dataclass(frozen=True)
+class SavedReference:
+    """A reference made ready, in its folder."""
+
+    version: str
+    folder: Path
+
+
+def reference_version(lake: Lakehouse, schema: Schema, settings: SearchSettings) -> str:
+    """Return the fingerprint of the master list, made ready by this schema and these settings.
+
+    :returns: 16 hex digits of a SHA-256 over the hashes of the sorted records, over the schema's attributes, over the
+        settings that the candidates depend on, and over the version of this package.
+    """
+    # hashed in parts, so that no row grows with the list; a content hash has always the same length
+    parts = lake.sql(
+        "SELECT substr(record, 1, 3) AS part, sha2(concat_ws('', sort_array(collect_list(record))), 256) AS digest"
+        " FROM (SELECT sha2(concat(content_hash, entity_id), 256) AS record"
+        f" FROM {lake.name(REFERENCE_ENTITIES)}) AS records GROUP BY substr(record, 1, 3)"
+    ).toArrow()
+    attributes = [attribute.model_dump(mode="json") for attribute in schema.attributes]
+    made_with = [__version__, attributes, settings.limit, settings.depth, settings.max_postings]
+    digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode())
+    for part in sorted(parts["digest"].to_pylist()):
+        digest.update(part.encode())
+    return digest.hexdigest()[:_DIGITS]
+
+
+def reference_folder(settings: LakehouseSettings, version: str) -> Path:
+    """Return the folder of a version of the reference, whether or not it is there."""
+    return settings.artifacts / "references" / version
+
+
+def ready_reference(lake: Lakehouse, schema: Schema, settings: SearchSettings, *, kept: int = KEPT) -> SavedReference:
+    """Return the present reference made ready; it is made if it is not there yet.
+
+    :param kept: versions that are kept, this one among them, those used last; others are removed.
+    :raises EntityMatchingError: if the catalog has no reference.
+    """
+    version = reference_version(lake, schema, settings)
+    folder = reference_folder(lake.settings, version)
+    if folder.is_dir():
+        with suppress(OSError):  # not every file system of a volume can do it
+            os.utime(folder)
+    else:
+        log.info("The reference %s is made ready.", version)
+        Reference.prepare(_records(lake, schema), keyed(schema), settings).save(folder)
+    _prune(folder, kept)
+    return SavedReference(version, folder)
+
+
+def _records(lake: Lakehouse, schema: Schema) -> pa.Table:
+    """Return the master list in the order of its keys, so that equally good candidates always come in one order."""
+    table = records_of(lake.read(REFERENCE_ENTITIES), schema, Side.REFERENCE)
+    if not table.num_rows:
+        raise EntityMatchingError(
+            f"The catalog '{lake.settings.catalog}' has no reference records.",
+            remedy="Load them first: entity-matching run setup-unity-catalog -- --reference FILE",
+        )
+    return table.sort_by(ENTITY)
+
+
+def _prune(present: Path, kept: int) -> None:
+    """Remove versions that were not used for long, and what a killed process left of one."""
+    others = [(path.stat().st_mtime, path) for path in present.parent.iterdir() if path.is_dir() and path != present]
+    whole = sorted((used, path) for used, path in others if not path.name.startswith("."))
+    abandoned = [path for used, path in others if path.name.startswith(".") and used < time.time() - _DAY]
+    old = [path for _, path in whole[: max(0, len(whole) - (kept - 1))]]
+    for path in [*old, *abandoned]:
+        log.info("The reference %s is removed; %d are kept (--keep-references).", path.name, kept)
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,166 @@
+"""A part of the example data as bronze tables, models of it, and lakehouses to put both into."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from entity_matching.config import CascadeSettings, DittoSettings, MatcherSettings, ScorerSettings, SearchSettings
+from entity_matching.files import read_labels, read_table
+from entity_matching.jobs.job import Context
+from entity_matching.jobs.models import publish
+from entity_matching.lakehouse import Lakehouse, LakehouseSettings, open_lakehouse
+from entity_matching.lakehouse.tables import REFERENCE_ENTITIES, SOURCE_ENTITIES
+from entity_matching.lakehouse.writes import merge
+from entity_matching.matcher import Matcher
+from entity_matching.schema import Schema
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "companies"
+SYSTEM = "crm"
+SMALL = MatcherSettings(
+    search=SearchSettings(limit=8, threads=1),
+    scorer=ScorerSettings(trees=30, learning_rate=0.2, folds=2, synthetic_records=100, threads=1),
+    cascade=CascadeSettings(low=0.02, high=0.98, folds=2, pretraining_epochs=1),
+)
+"""Settings under which a model is trained in a second or two, with Ditto or without."""
+BRONZE = pa.map_(pa.string(), pa.string())
+STAMP = pa.timestamp("us", "UTC")
+NOW = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Companies:
+    """A part of the example data; some of the source have an ISIN."""
+
+    source: pa.Table
+    reference: pa.Table
+    labels: pa.Table
+    schema: Schema
+
+
+@pytest.fixture(scope="session")
+def companies() -> Companies:
+    schema = Schema.load(EXAMPLE / "schema.yml")
+    source = read_table(EXAMPLE / "source.csv").slice(0, 80)
+    keys = set(source["source_id"].to_pylist())
+    labels = pa.concat_tables([read_labels(EXAMPLE / name, schema.key) for name in ("labels.csv", "heldout.csv")])
+    labels = labels.filter(pa.array([key in keys for key in labels["source_key"].to_pylist()]))
+    truth = dict(zip(labels["source_key"].to_pylist(), labels["reference_key"].to_pylist(), strict=True))
+    reference = read_table(EXAMPLE / "reference.csv")
+    wanted = set(truth.values())
+    kept = [key in wanted or row % 6 == 0 for row, key in enumerate(reference["company_id"].to_pylist())]
+    reference = reference.filter(pa.array(kept))
+    known = dict(zip(reference["company_id"].to_pylist(), reference["isin"].to_pylist(), strict=True))
+    isin = [
+        known.get(truth[key], "") if row % 4 == 0 else "" for row, key in enumerate(source["source_id"].to_pylist())
+    ]
+    return Companies(source.append_column("isin", pa.array(isin, pa.string())), reference, labels, schema)
+
+
+@pytest.fixture(scope="session")
+def plain_matcher(companies: Companies) -> Matcher:
+    """Return a matcher without Ditto."""
+    return Matcher.train(
+        companies.source, companies.reference, companies.labels, schema=companies.schema, settings=SMALL
+    )
+
+
+@pytest.fixture(scope="session")
+def deep_matcher(companies: Companies, small_encoder: Path) -> Matcher:
+    """Return a matcher with a tiny Ditto."""
+    ditto = DittoSettings(
+        encoder=str(small_encoder), epochs=1, max_tokens=48, learning_rate=1e-3, head_rate=5e-3, precision="fp32",
+        device="cpu", threads=1,
+    )  # fmt: skip
+    return Matcher.train(
+        companies.source,
+        companies.reference,
+        companies.labels,
+        schema=companies.schema,
+        settings=replace(SMALL, ditto=ditto),
+    )
+
+
+def rows_of(table: pa.Table, schema: Schema) -> dict[str, pa.Array]:
+    """Return the columns that source and reference have alike in bronze: attributes and hashes."""
+    records = table.to_pylist()
+    attributes = [[(name, value) for name, value in record.items() if value is not None] for record in records]
+    read = {name for item in schema.attributes for name in (item.source_column, item.reference_column, item.name)}
+    content = [[pair for pair in pairs if pair[0] in read] for pairs in attributes]
+
+    def digest(pairs: list[tuple[str, str]]) -> str:
+        return hashlib.sha256(json.dumps(sorted(pairs)).encode()).hexdigest()
+
+    return {
+        "attributes": pa.array(attributes, BRONZE),
+        "content_hash": pa.array([digest(pairs) for pairs in content]),
+        "row_hash": pa.array([digest(pairs) for pairs in attributes]),
+        "run_id": pa.array(["load"] * len(records)),
+    }
+
+
+def load_source(lake: Lakehouse, table: pa.Table, schema: Schema, system: str = SYSTEM) -> None:
+    """Merge records into ``bronze.source_entities``; the key is the column ``source_id``."""
+    columns = {
+        "source_system": pa.array([system] * table.num_rows),
+        "source_id": table["source_id"],
+        "ingested_at": pa.array([NOW] * table.num_rows, STAMP),
+        **rows_of(table, schema),
+    }
+    merge(lake, SOURCE_ENTITIES, lake.frame(pa.table(columns)))
+
+
+def load_reference(lake: Lakehouse, table: pa.Table, schema: Schema) -> None:
+    """Put records in place of ``bronze.reference_entities``; the key is the column ``company_id``."""
+    columns = {
+        "entity_id": table["company_id"],
+        "loaded_at": pa.array([NOW] * table.num_rows, STAMP),
+        **rows_of(table, schema),
+    }
+    merge(lake, REFERENCE_ENTITIES, lake.frame(pa.table(columns)), complete=True)
+
+
+OpenLake = Callable[[], Lakehouse]
+
+
+@pytest.fixture(scope="module")
+def open_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenLake]:
+    """Give empty lakehouses, each with its tables."""
+    with ExitStack() as stack:
+
+        def opened() -> Lakehouse:
+            lake = stack.enter_context(open_lakehouse(LakehouseSettings(home=tmp_path_factory.mktemp("home"))))
+            lake.create()
+            return lake
+
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def loaded_lake(open_lake: OpenLake, companies: Companies, deep_matcher: Matcher) -> Lakehouse:
+    """Return a lakehouse with the example data in bronze and the model ``deep`` in force; tests only add to it."""
+    lake = open_lake()
+    load_example(lake, companies, deep_matcher)
+    return lake
+
+
+def load_example(lake: Lakehouse, companies: Companies, matcher: Matcher, version: str = "deep") -> None:
+    """Load the example data and put a model in force."""
+    lake.settings.artifacts.mkdir(parents=True, exist_ok=True)
+    (lake.settings.artifacts / "schema.yml").write_text(companies.schema.to_yaml(), encoding="utf-8")
+    load_reference(lake, companies.reference, companies.schema)
+    load_source(lake, companies.source, companies.schema)
+    publish(lake.settings, matcher, version)
+
+
+def context(lake: Lakehouse, run_id: str) -> Context:
+    """Return the context of a run at a fixed time."""
+    return Context(lake, run_id, lambda: NOW)

@@ -155,6 +155,7 @@ def test_counts_speed_and_backlog(lake: Lakehouse) -> None:
     assert found["run", "seconds", "score-candidates"] == 5
     assert found["run", "records_per_second", ""] == pytest.approx(100 / 15)
     assert found["run", "backlog", ""] == 10
+    assert found["write", "decisions", "match"] == 90
     assert found["run", "gold", "match"] == 90 and found["run", "gold", "no_match"] == 0
 
 
@@ -168,6 +169,16 @@ def test_measured_again_it_is_the_same(lake: Lakehouse) -> None:
     seconds = ("run", "seconds", "generate-metrics")
     assert again[0] == first[0]
     assert {key: value for key, value in again[1].items() if key != seconds} == first[1]
+
+
+def test_a_later_run_takes_nothing_from_what_was_measured(lake: Lakehouse) -> None:
+    _decide(lake, "r1", KEYS[:4], exact=2, matched=1)
+    _measure(lake, "r1")
+    _decide(lake, "r2", KEYS[:3], exact=1, matched=1)
+    for run_id in ("r2", "r1"):
+        _measure(lake, run_id)
+    day = lake.sql("SELECT matched, for_review, decided, runs FROM gold.daily_stats").toArrow().to_pylist()
+    assert day == [{"matched": 5, "for_review": 2, "decided": 7, "runs": 2}]
 
 
 def test_without_a_name_the_last_run_is_measured(lake: Lakehouse) -> None:

@@ -51,6 +51,7 @@ def _work(context: Context, given: MetricsParameters) -> Figures:
     alerts = dict(_alerts(run, drift, given))
     record_metrics(measured, "exact", _exact(run))
     record_metrics(measured, "score", _score(run))
+    record_metrics(measured, "write", _write(run))
     _clear_alerts(measured)
     record_metrics(measured, "run", [*_whole(run), *_of_drift(drift), *((ALERT, *alert) for alert in alerts.items())])
     for label, value in alerts.items():
@@ -104,6 +105,11 @@ def _score(run: RunFigures) -> Iterator[Figure]:
     yield "candidates", "", asked
     yield "candidates_to_ditto", "", deep
     yield "ditto_share", "", deep / asked if asked else None
+
+
+def _write(run: RunFigures) -> Iterator[Figure]:
+    yield from (("decisions", decision, count) for decision, count in run.written.items())
+    yield from (("changes", cause, count) for cause, count in run.changes.items())
 
 
 def _whole(run: RunFigures) -> Iterator[Figure]:

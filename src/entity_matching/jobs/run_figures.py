@@ -13,6 +13,7 @@ from entity_matching.lakehouse import Lakehouse
 from entity_matching.lakehouse.names import literal
 from entity_matching.lakehouse.tables import (
     EXACT_MATCHES,
+    MATCH_HISTORY,
     MATCHED_ENTITIES,
     PIPELINE_METRICS,
     PIPELINE_RUNS,
@@ -24,6 +25,7 @@ from entity_matching.lakehouse.tables import (
 
 STAGES = ("exact-match", "score-candidates", "write-results")
 """Jobs whose seconds make the speed of a run."""
+NONE = {"match": 0, "review": 0, "no_match": 0}
 Rows = list[dict[str, Any]]
 
 
@@ -59,7 +61,7 @@ class RunFigures:
     @cached_property
     def decisions(self) -> dict[str, int]:
         """Number of the run's records by what the stages decided."""
-        decided = {"match": sum(row["records"] for row in self.exact if row["method"]), "review": 0, "no_match": 0}
+        decided = NONE | {"match": sum(row["records"] for row in self.exact if row["method"])}
         for row in self.scored:
             decided[row["decision"]] += row["records"]
         return decided
@@ -115,6 +117,32 @@ class RunFigures:
         return float(found.get("rejected", 0.0) / found["rows"]) if found.get("rows") else 0.0
 
     @cached_property
+    def written(self) -> dict[str, int]:
+        """Number of the records whose present decision the run wrote, by decision.
+
+        A later run takes records away from an earlier one; so what was measured before stands, if it is more.
+        """
+        rows = self._rows(
+            f"SELECT decision, count(*) AS records FROM {self.lake.name(MATCHED_ENTITIES)}"
+            f" WHERE run_id = {self._id} GROUP BY decision"
+        )
+        before = self._rows(
+            f"SELECT label AS decision, value AS records FROM {self.lake.name(PIPELINE_METRICS)}"
+            f" WHERE run_id = {self._id} AND stage = 'write' AND metric = 'decisions'"
+        )
+        now, then = (NONE | {row["decision"]: int(row["records"]) for row in found} for found in (rows, before))
+        return max(now, then, key=lambda counts: sum(counts.values()))
+
+    @cached_property
+    def changes(self) -> dict[str, int]:
+        """Number of decisions that the run changed, by the cause."""
+        rows = self._rows(
+            f"SELECT cause, count(*) AS records FROM {self.lake.name(MATCH_HISTORY)}"
+            f" WHERE run_id = {self._id} GROUP BY cause"
+        )
+        return {row["cause"]: row["records"] for row in rows}
+
+    @cached_property
     def backlog(self) -> int:
         """Number of decisions that wait for a person."""
         return self._count(self.lake.name(REVIEW_QUEUE))
@@ -125,7 +153,7 @@ class RunFigures:
         rows = self._rows(
             f"SELECT decision, count(*) AS records FROM {self.lake.name(MATCHED_ENTITIES)} GROUP BY decision"
         )
-        return {"match": 0, "review": 0, "no_match": 0} | {row["decision"]: row["records"] for row in rows}
+        return NONE | {row["decision"]: row["records"] for row in rows}
 
     def sample(self, limit: int) -> str:
         """Return a statement that gives source records of the run, as stored, at most so many, as their hashes fall."""

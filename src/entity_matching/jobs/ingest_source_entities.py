@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from entity_matching.errors import SettingsError
-from entity_matching.jobs.ingest.arrivals import columns_of, staging
+from entity_matching.jobs.ingest.arrivals import columns_of, landing
 from entity_matching.jobs.ingest.columns import STAGE as QUALITY
 from entity_matching.jobs.ingest.columns import columns_before, type_figures
 from entity_matching.jobs.ingest.expectations import Expectations, check_expectations, load_expectations
@@ -70,18 +70,18 @@ def load(context: Context, parameters: IngestParameters) -> dict[str, Any]:
         and notes on what a person should know.
     """
     given = None if parameters.schema_file is None else Schema.load(parameters.schema_file)
-    with staging(context.lake, context.run_id) as staged:
+    with landing(context.lake, context.run_id) as rows:
         opened = {side: _open(context, parameters, side) for side in (Side.REFERENCE, Side.SOURCE)}
         source, reference = opened[Side.SOURCE].filled, opened[Side.REFERENCE].filled
         before = columns_before(context)
         schema, keep = resolve_schema(context.lake, given, source, reference)
         expected = load_expectations(parameters.expectations, schema) if parameters.expectations else {}
         others = {
-            Side.REFERENCE: columns_of(source) or before.columns(Side.SOURCE),
+            Side.REFERENCE: [*columns_of(source), *before.columns(Side.SOURCE)],
             Side.SOURCE: columns_of(reference) or before.columns(Side.REFERENCE),
         }
         prepared = [
-            prepare(context, staged, opened[side], schema, _rules(parameters, side), before, others[side])
+            prepare(context, rows, opened[side], schema, _rules(parameters, side), before, others[side])
             for side in (Side.REFERENCE, Side.SOURCE)
             if _given(parameters, side)
         ]

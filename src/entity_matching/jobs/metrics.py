@@ -35,5 +35,5 @@ def record_metrics(context: Context, stage: str, rows: Iterable[Figure]) -> int:
             "measured_at": pa.array([context.clock()] * count, pa.timestamp("us", "UTC")),
         }
     )
-    merge(context.lake, PIPELINE_METRICS, context.lake.frame(table))
+    merge(context.lake, PIPELINE_METRICS, context.lake.frame(table), distinct=True)
     return count

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 EMPTY_TYPE = "null"
 """Type of a column that is told from its values, and has none."""
+_PREFIX = "ingest-"
 SAMPLE_ROWS = 5_000
 """Rows of a table that a schema is guessed from."""
 
@@ -103,7 +104,7 @@ def _open(lake: Lakehouse, origin: Origin) -> DataFrame:
 
 
 @dataclass
-class Staging:
+class Landing:
     """A folder where the rows of a run wait, as Parquet, between being read and being merged.
 
     So they are read, and brought to text, once; and no table has to pass through the driver.
@@ -163,20 +164,18 @@ def _write_table(table: pa.Table, reading: Reading, path: Path) -> None:
 
 
 @contextmanager
-def staging(lake: Lakehouse, run_id: str) -> Iterator[Staging]:
-    """Give a folder for the rows of a run, and take it away at the end.
-
-    What a killed run left is taken away too: on one machine, where no other run can be going on, of every run; else of
-    this run's earlier try.
-    """
-    # the warehouse's path is one that Sail reads and writes as it stands
-    root = lake.warehouse / "staging" if lake.is_local else lake.settings.artifacts / "staging"
-    folder = root / run_id
-    shutil.rmtree(root if lake.is_local else folder, ignore_errors=True)
-    try:
-        yield Staging(lake, folder)
-    finally:
+def landing(lake: Lakehouse, run_id: str) -> Iterator[Landing]:
+    """Give a folder for the rows of a run, and take it away at the end; so is what a killed run left."""
+    root = lake.staging.parent
+    mine = f"{_PREFIX}{run_id}"
+    # on one machine no other run is going on
+    left = root.glob(f"{_PREFIX}*") if lake.is_local else [root / mine]
+    for folder in left:
         shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield Landing(lake, root / mine)
+    finally:
+        shutil.rmtree(root / mine, ignore_errors=True)
 
 
 def columns_of(arrivals: Sequence[Arrival]) -> tuple[str, ...]:

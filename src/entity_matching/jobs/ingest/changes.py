@@ -123,7 +123,7 @@ class Batch:
         The table changes in one commit.
         """
         if self.count(*_REJECTED):
-            merge(self.lake, QUARANTINE, self._quarantined(context), changed=None)
+            merge(self.lake, QUARANTINE, self._quarantined(context), changed=None, distinct=True)
         if self.count(*_WRITTEN) or self.lost:
             self._merge(context)
 
@@ -219,7 +219,7 @@ class Batch:
         on = " AND ".join(f"t.{quoted(key)} = s.{quoted(key)}" for key in target.keys)
         updates = ", ".join(f"{quoted(name)} = s.{quoted(name)}" for name in names if name not in target.keys)
         values = ", ".join(f"s.{quoted(name)}" for name in names)
-        self.lake.sql(
+        self.lake.execute(
             f"MERGE INTO {self.lake.name(target.table)} t USING (SELECT * FROM {{rows}}) s ON {on}"
             f" WHEN MATCHED AND s.gone THEN DELETE WHEN MATCHED THEN UPDATE SET {updates}"
             f" WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({', '.join(map(quoted, names))}) VALUES ({values})",

@@ -30,10 +30,10 @@ class Before:
         """Return the columns of one system; none if it never came."""
         return self.types.get((side, system), {})
 
-    def columns(self, side: Side) -> list[str] | None:
-        """Return the columns of all systems of a side; ``None`` if none ever came."""
+    def columns(self, side: Side) -> list[str]:
+        """Return the columns of all systems of a side; none if none ever came."""
         known = [types for (where, _), types in self.types.items() if where is side]
-        return list(dict.fromkeys(name for types in known for name in types)) if known else None
+        return list(dict.fromkeys(name for types in known for name in types))
 
 
 def columns_before(context: Context) -> Before:
@@ -66,16 +66,16 @@ def type_figures(side: Side, arrivals: Iterable[Arrival]) -> list[Figure]:
 
 
 def check_columns(
-    arrival: Arrival, schema: Schema, side: Side, before: Before, other: Sequence[str] | None, *, may_lack: bool = False
+    arrival: Arrival, schema: Schema, side: Side, before: Before, other: Sequence[str], *, may_lack: bool = False
 ) -> None:
     """Check that an origin has the columns that the schema reads.
 
-    :param other: the columns of the other side; ``None`` if they are not known.
+    :param other: the columns of the other side; none if they are not known.
     :param may_lack: whether a column that its system had the last time may be gone.
     :raises SchemaError: naming the column that is not there, and those that are.
     """
     from_other = Side.REFERENCE if side is Side.SOURCE else Side.SOURCE
-    there = [attribute.column_on(from_other) for attribute in schema.attributes] if other is None else other
+    there = other or [attribute.column_on(from_other) for attribute in schema.attributes]
     schema.check_columns(arrival.columns, there, side=side, table=arrival.origin.name)
     searched = [attribute.column_on(side) for attribute in schema.attributes if attribute.is_searched]
     if searched and not set(searched) & set(arrival.columns):

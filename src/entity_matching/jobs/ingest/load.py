@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from entity_matching.errors import InputError, SchemaError
-from entity_matching.jobs.ingest.arrivals import Arrival, Staging, arrive, columns_of
+from entity_matching.jobs.ingest.arrivals import Arrival, Landing, arrive, columns_of
 from entity_matching.jobs.ingest.changes import (
     CHANGED,
     CONTRADICTION,
@@ -88,7 +88,7 @@ class Prepared:
     def write(self, context: Context) -> None:
         """Write what came; done twice, the second time changes nothing."""
         if self.opened.corrupt:
-            merge(context.lake, QUARANTINE, _corrupt_rows(context, self.opened), changed=None)
+            merge(context.lake, QUARANTINE, _corrupt_rows(context, self.opened), changed=None, distinct=True)
         self.batch.write(context)
 
     @property
@@ -134,12 +134,12 @@ def open_origins(context: Context, origins: Sequence[Origin], side: Side, *, str
 
 
 def prepare(
-    context: Context, staging: Staging, opened: Opened, schema: Schema, rules: Rules, before: Before,
-    other: Sequence[str] | None,
+    context: Context, landing: Landing, opened: Opened, schema: Schema, rules: Rules, before: Before,
+    other: Sequence[str],
 ) -> Prepared:  # fmt: skip
     """Read what came of one side, and find out what it means. Nothing is written but the staged rows.
 
-    :param other: the columns of the other side; ``None`` if they are not known.
+    :param other: the columns of the other side; none if they are not known.
     :raises SchemaError: if a column that the schema reads is not there.
     :raises InputError: if rows cannot be read, or too many stored ones would go.
     """
@@ -153,8 +153,8 @@ def prepare(
         content = read_columns(schema, side)
         origin = arrival.origin
         reading = Reading(arrival.columns, schema.key.on(side), content, origin.system, origin.name)
-        staging.add(str(side), arrival, reading)
-    staged = staging.rows(str(side))
+        landing.add(str(side), arrival, reading)
+    staged = landing.rows(str(side))
     key = schema.key.on(side)
     batch = Batch(
         context.lake, TARGETS[side], staged, _complete(opened, rules, notes),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from entity_matching.errors import InputError
 from entity_matching.files.formats import KNOWN, locate
+from entity_matching.files.paths import find
 from entity_matching.lakehouse import Lakehouse
 from entity_matching.lakehouse.names import quoted
 
@@ -101,7 +102,7 @@ def _expand(lake: Lakehouse, item: str) -> list[tuple[str, From]]:
     if path.is_dir():
         return [(item, From.DELTA)] if (path / "_delta_log").is_dir() else _files_in(path)
     if path.exists():
-        return [(item, From.FILE)]
+        return [(find(item).name, From.FILE)]
     if "`" not in item and _has_format(item):
         return _fitting(item) if _GLOB.search(item) else [(item, From.FILE)]
     if _TABLE.fullmatch(item):
@@ -110,7 +111,7 @@ def _expand(lake: Lakehouse, item: str) -> list[tuple[str, From]]:
                 "there is no such table.", file=item, remedy="Name it schema.table or catalog.schema.table, or a file."
             )
         return [(item, From.TABLE)]
-    return _fitting(item) if _GLOB.search(item) else [(item, From.FILE)]
+    return _fitting(item) if _GLOB.search(item) else [(find(item).name, From.FILE)]
 
 
 def _has_format(item: str) -> bool:

@@ -140,7 +140,7 @@ def _hash_anew(lake: Lakehouse, table: Table, content: tuple[str, ...]) -> None:
         return
     log.info("The schema reads other columns than before: hashes of %s are made anew.", table.full_name)
     on = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in table.key)
-    lake.sql(
+    lake.execute(
         f"MERGE INTO {lake.name(table)} t USING (SELECT * FROM {{rows}}) s ON {on}"
         " WHEN MATCHED THEN UPDATE SET content_hash = s.content_hash",
         rows=differing.drop("old_hash"),

@@ -1,41 +1,49 @@
-"""The catalog: its tables made, found again, brought forward, read."""
+"""The catalog: its tables found, named and read."""
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
+import re
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from entity_matching.errors import EntityMatchingError
+from entity_matching.errors import OptionalDependencyError
+from entity_matching.lakehouse import upgrade
+from entity_matching.lakehouse.failures import explained
 from entity_matching.lakehouse.layout import VERSION_PROPERTY, Table, View
 from entity_matching.lakehouse.names import literal, quoted
 from entity_matching.lakehouse.settings import LOCAL, LakehouseSettings
-from entity_matching.lakehouse.tables import SCHEMAS, TABLES, VERSION, VIEWS
+from entity_matching.lakehouse.staging import LARGEST_MESSAGE, Staging
+from entity_matching.lakehouse.tables import SCHEMAS, TABLES, VIEWS
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-log = logging.getLogger(__name__)
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
 class Lakehouse:
     """A session and the catalog it works in.
 
-    ``warehouse``: folder of the tables of the target ``local``.
+    ``warehouse``: folder of the tables of the target ``local``. ``staging``: where large tables wait to be read.
     """
 
     spark: SparkSession
     settings: LakehouseSettings
     warehouse: Path
+    staging: Staging = field(repr=False)
 
     @classmethod
-    def open(cls, spark: SparkSession, settings: LakehouseSettings, warehouse: Path) -> Lakehouse:
+    def open(
+        cls, spark: SparkSession, settings: LakehouseSettings, warehouse: Path, staging: Staging | None = None
+    ) -> Lakehouse:
         """Return the lakehouse; on one machine its tables on disk are made known to the session."""
-        lake = cls(spark, settings, warehouse)
+        lake = cls(spark, settings, warehouse, staging or Staging(settings.artifacts / "staging"))
         if settings.target == LOCAL:
             lake._register()
         return lake
@@ -54,67 +62,69 @@ class Lakehouse:
         return self.spark.table(self.name(table))
 
     def sql(self, statement: str, **frames: DataFrame) -> DataFrame:
-        """Run a statement; ``{name}`` in it stands for the frame given by that name."""
-        names = {}
-        for name, frame in frames.items():
-            frame.createOrReplaceTempView(f"__{name}")
-            names[name] = f"__{name}"
-        return self.spark.sql(statement.format(**names) if names else statement)
+        """Run a statement; ``{name}`` in it stands for the frame given by that name.
+
+        A query runs when its result is asked for, so the frames stay known to the session.
+        """
+        return self._sql(statement, self._views(frames))
+
+    def execute(self, statement: str, **frames: DataFrame) -> None:
+        """Run a command as :meth:`sql` does, and forget the frames.
+
+        :raises EntityMatchingError: if Spark cannot do it.
+        """
+        views = self._views(frames)
+        try:
+            with explained(self.settings):
+                self._sql(statement, views)
+        finally:
+            for view in views.values():
+                with suppress(Exception):  # it ends with the session anyway
+                    self.spark.catalog.dropTempView(view)
 
     def frame(self, table: pa.Table) -> DataFrame:
-        """Return an Arrow table as a frame."""
+        """Return an Arrow table as a frame; a large one goes through a file, which lasts as long as the session."""
         if not table.num_rows:  # which Spark's client cannot infer the columns of
             nothing = {field.name: pa.nulls(1, field.type) for field in table.schema}
             return self.spark.createDataFrame(pa.table(nothing)).limit(0)
-        return self.spark.createDataFrame(table)
+        if table.nbytes <= LARGEST_MESSAGE:
+            return self.spark.createDataFrame(table)
+        with explained(self.settings):
+            return self.spark.read.parquet(self.staging.put(table))
 
     def exists(self, table: Table) -> bool:
         """Say whether the table is there."""
         return bool(self.spark.catalog.tableExists(self.name(table)))
 
     def create(self) -> list[str]:
-        """Make what is not there yet, and bring forward what is older; done twice, it does nothing.
+        """Make what is not there yet, mend what is half made, and bring forward what is older.
 
-        :returns: the tables that were made, as ``schema.table``.
-        :raises EntityMatchingError: if a table was made by a newer version.
+        Done twice, it does nothing the second time.
+
+        :return: the tables that were made, as ``schema.table``.
+        :raises EntityMatchingError: if a table was made by a newer version; then nothing is changed.
         """
-        made = []
-        self._create_catalog()
-        for schema, comment in SCHEMAS.items():
-            self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {quoted(self.settings.catalog, schema)}"
-                           f" COMMENT {literal(comment)}")  # fmt: skip
-        for table in TABLES:
-            if self.exists(table):
-                self._bring_forward(table)
-                continue
-            self.spark.sql(table.create_sql(self.settings.catalog, VERSION, self._location(table)))
-            for name, condition in table.checks:
-                self.spark.sql(f"ALTER TABLE {self.name(table)} ADD CONSTRAINT {quoted(name)} CHECK ({condition})")
-            made.append(table.full_name)
-        self._create_views()
+        with explained(self.settings):
+            made = upgrade.create_tables(self)
+            self._create_views()
         return made
 
     def check(self) -> None:
         """Check that the catalog has been set up, by this version.
 
-        :raises EntityMatchingError: if a table is missing, older or newer.
+        :raises EntityMatchingError: if a table is missing, half made, older or newer.
         """
-        for table in TABLES:
-            if not self.exists(table):
-                raise EntityMatchingError(
-                    f"The catalog '{self.settings.catalog}' has no table {table.full_name}.",
-                    remedy="Set it up first: entity-matching run setup-unity-catalog",
-                )
+        with explained(self.settings):
+            upgrade.check_tables(self)
 
     def version(self, table: Table) -> int:
         """Return the version of the layout that a table was made by, or brought forward to."""
-        properties = self.properties(table)
-        return int(properties.get(VERSION_PROPERTY, "1"))
+        return int(self.properties(table).get(VERSION_PROPERTY, "1"))
 
     def properties(self, table: Table) -> dict[str, str]:
         """Return the properties of a table."""
         if self.is_local:
-            return dict(self._delta(table).metadata().configuration)
+            return dict(self.delta(table).metadata().configuration)
         rows = self.spark.sql(f"SHOW TBLPROPERTIES {self.name(table)}").collect()
         return {row["key"]: row["value"] for row in rows}
 
@@ -122,24 +132,38 @@ class Lakehouse:
         """Return the folder of a local table."""
         return str(self.warehouse / table.schema / table.name)
 
-    def _location(self, table: Table) -> str | None:
-        return self.location(table) if self.is_local else None
+    def on_disk(self, table: Table) -> bool:
+        """Say whether a local table is there: a folder that no commit was written to is none."""
+        log = Path(self.location(table)) / "_delta_log"
+        return any(log.glob("*.json")) or any(log.glob("*.checkpoint.parquet"))
 
-    def _delta(self, table: Table) -> Any:
-        import deltalake  # noqa: PLC0415 - optional, and only on one machine
-
+    def delta(self, table: Table) -> Any:
+        """Return a local table as the package ``deltalake`` sees it, which can do what Sail cannot."""
+        try:
+            import deltalake  # noqa: PLC0415 - optional, and only on one machine
+        except ImportError as error:
+            raise OptionalDependencyError("deltalake", extra="local", needed_for="tables on this machine") from error
         return deltalake.DeltaTable(self.location(table))
 
-    def _create_catalog(self) -> None:
-        if not self.is_local:
-            self.spark.sql(f"CREATE CATALOG IF NOT EXISTS {quoted(self.settings.catalog)}")
+    def _views(self, frames: dict[str, DataFrame]) -> dict[str, str]:
+        """Give each frame a name of its own: a query that has not run yet must not see a later frame."""
+        views = {name: f"__{name}_{uuid.uuid4().hex}" for name in frames}
+        for name, frame in frames.items():
+            frame.createOrReplaceTempView(views[name])
+        return views
+
+    def _sql(self, statement: str, views: dict[str, str]) -> DataFrame:
+        return self.spark.sql(_PLACEHOLDER.sub(lambda found: views.get(found[1], found[0]), statement))
 
     def _register(self) -> None:
         """Make tables on disk known to Sail, whose catalog begins empty."""
         for schema in SCHEMAS:
             self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {quoted(self.settings.catalog, schema)}")
-        found = [table for table in TABLES if (self.warehouse / table.schema / table.name / "_delta_log").is_dir()]
+        found = [table for table in TABLES if self.on_disk(table)]
         for table in found:
+            # A hint for readers in a hurry. Sail takes it for the truth, and then finds no version before it.
+            with suppress(OSError):
+                (Path(self.location(table)) / "_delta_log" / "_last_checkpoint").unlink()
             where = literal(self.location(table))
             self.spark.sql(f"CREATE TABLE IF NOT EXISTS {self.name(table)} USING DELTA LOCATION {where}")
         if len(found) == len(TABLES):
@@ -155,27 +179,5 @@ class Lakehouse:
         if self.is_local:
             return sql
         for table in TABLES:
-            sql = sql.replace(table.full_name, self.name(table))
+            sql = re.sub(rf"\b{re.escape(table.full_name)}\b", lambda _, table=table: self.name(table), sql)  # type: ignore[misc]
         return sql
-
-    def _bring_forward(self, table: Table) -> None:
-        """Add the columns that came after the version a table was made by."""
-        version = self.version(table)
-        if version > VERSION:
-            raise EntityMatchingError(
-                f"The table {table.full_name} was written by a newer version (layout {version}; this one knows "
-                f"{VERSION}).",
-                remedy="Update entity-matching.",
-            )
-        if version == VERSION:
-            return
-        new = [column for column in table.columns if column.since > version]
-        if new:
-            self._add_columns(table, new)
-        self.spark.sql(f"ALTER TABLE {self.name(table)} SET TBLPROPERTIES ('{VERSION_PROPERTY}' = '{VERSION}')")
-
-    def _add_columns(self, table: Table, new: list[Any]) -> None:
-        if not self.is_local:
-            self.spark.sql(f"ALTER TABLE {self.name(table)} ADD COLUMNS ({', '.join(column.sql for column in new)})")
-            return
-        raise NotImplementedError

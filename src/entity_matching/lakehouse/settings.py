@@ -11,6 +11,8 @@ from entity_matching.lakehouse.names import check_name, folder_name
 
 HOME_VARIABLE = "ENTITY_MATCHING_HOME"
 """Environment variable that names the project's home on one machine."""
+RUNTIME_VARIABLE = "DATABRICKS_RUNTIME_VERSION"
+"""Environment variable that Databricks sets where its jobs run."""
 DEFAULT_HOME = ".entity-matching"
 LOCAL, DATABRICKS = "local", "databricks"
 REMOTE = "sc://"
@@ -47,9 +49,9 @@ class LakehouseSettings:
     def from_environment(cls, environment: Mapping[str, str], **given: str | None) -> LakehouseSettings:
         """Return the settings that an environment and given values make; what is given goes first.
 
-        On Databricks (``DATABRICKS_RUNTIME_VERSION`` is set) the target is the session that is there.
+        On Databricks (its variable is set) the target is the session that is there.
         """
-        target = given.get("target") or (DATABRICKS if environment.get("DATABRICKS_RUNTIME_VERSION") else LOCAL)
+        target = given.get("target") or (DATABRICKS if environment.get(RUNTIME_VARIABLE) else LOCAL)
         home = given.get("home") or environment.get(HOME_VARIABLE) or DEFAULT_HOME
         volume = given.get("volume")
         catalog = given.get("catalog") or cls.catalog

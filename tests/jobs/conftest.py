@@ -107,25 +107,44 @@ def rows_of(table: pa.Table, schema: Schema) -> dict[str, pa.Array]:
     }
 
 
-def load_source(lake: Lakehouse, table: pa.Table, schema: Schema, system: str = SYSTEM) -> None:
-    """Merge records into ``bronze.source_entities``; the key is the column ``source_id``."""
-    columns = {
-        "source_system": pa.array([system] * table.num_rows),
-        "source_id": table["source_id"],
-        "ingested_at": pa.array([NOW] * table.num_rows, STAMP),
-        **rows_of(table, schema),
-    }
-    merge(lake, SOURCE_ENTITIES, lake.frame(pa.table(columns)))
+@dataclass(frozen=True)
+class Bronze:
+    """Writes bronze tables as ingest would, and puts models in force."""
+
+    companies: Companies
+
+    def source(self, lake: Lakehouse, table: pa.Table, system: str = SYSTEM) -> None:
+        """Merge records into ``bronze.source_entities``; the key is the column ``source_id``."""
+        columns = {
+            "source_system": pa.array([system] * table.num_rows, pa.string()),
+            "source_id": table["source_id"],
+            "ingested_at": pa.array([NOW] * table.num_rows, STAMP),
+            **rows_of(table, self.companies.schema),
+        }
+        merge(lake, SOURCE_ENTITIES, lake.frame(pa.table(columns)))
+
+    def reference(self, lake: Lakehouse, table: pa.Table) -> None:
+        """Put records in place of ``bronze.reference_entities``; the key is the column ``company_id``."""
+        columns = {
+            "entity_id": table["company_id"],
+            "loaded_at": pa.array([NOW] * table.num_rows, STAMP),
+            **rows_of(table, self.companies.schema),
+        }
+        merge(lake, REFERENCE_ENTITIES, lake.frame(pa.table(columns)), complete=True)
+
+    def example(self, lake: Lakehouse, **matchers: Matcher) -> None:
+        """Load the example data, and keep matchers as versions; the last one is in force."""
+        lake.settings.artifacts.mkdir(parents=True, exist_ok=True)
+        (lake.settings.artifacts / "schema.yml").write_text(self.companies.schema.to_yaml(), encoding="utf-8")
+        self.reference(lake, self.companies.reference)
+        self.source(lake, self.companies.source)
+        for version, matcher in matchers.items():
+            publish(lake.settings, matcher, version)
 
 
-def load_reference(lake: Lakehouse, table: pa.Table, schema: Schema) -> None:
-    """Put records in place of ``bronze.reference_entities``; the key is the column ``company_id``."""
-    columns = {
-        "entity_id": table["company_id"],
-        "loaded_at": pa.array([NOW] * table.num_rows, STAMP),
-        **rows_of(table, schema),
-    }
-    merge(lake, REFERENCE_ENTITIES, lake.frame(pa.table(columns)), complete=True)
+@pytest.fixture(scope="session")
+def bronze(companies: Companies) -> Bronze:
+    return Bronze(companies)
 
 
 OpenLake = Callable[[], Lakehouse]
@@ -137,7 +156,8 @@ def open_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenLake]:
     with ExitStack() as stack:
 
         def opened() -> Lakehouse:
-            lake = stack.enter_context(open_lakehouse(LakehouseSettings(home=tmp_path_factory.mktemp("home"))))
+            settings = LakehouseSettings(home=tmp_path_factory.mktemp("home"))
+            lake = stack.enter_context(open_lakehouse(settings))
             lake.create()
             return lake
 
@@ -145,22 +165,17 @@ def open_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenLake]:
 
 
 @pytest.fixture(scope="module")
-def loaded_lake(open_lake: OpenLake, companies: Companies, deep_matcher: Matcher) -> Lakehouse:
-    """Return a lakehouse with the example data in bronze and the model ``deep`` in force; tests only add to it."""
-    lake = open_lake()
-    load_example(lake, companies, deep_matcher)
-    return lake
+def lake(open_lake: OpenLake, bronze: Bronze, plain_matcher: Matcher, deep_matcher: Matcher) -> Lakehouse:
+    """Return a lakehouse with the example data in bronze and the models ``plain`` and, in force, ``deep``."""
+    opened = open_lake()
+    bronze.example(opened, plain=plain_matcher, deep=deep_matcher)
+    return opened
 
 
-def load_example(lake: Lakehouse, companies: Companies, matcher: Matcher, version: str = "deep") -> None:
-    """Load the example data and put a model in force."""
-    lake.settings.artifacts.mkdir(parents=True, exist_ok=True)
-    (lake.settings.artifacts / "schema.yml").write_text(companies.schema.to_yaml(), encoding="utf-8")
-    load_reference(lake, companies.reference, companies.schema)
-    load_source(lake, companies.source, companies.schema)
-    publish(lake.settings, matcher, version)
+RunContext = Callable[[Lakehouse, str], Context]
 
 
-def context(lake: Lakehouse, run_id: str) -> Context:
-    """Return the context of a run at a fixed time."""
-    return Context(lake, run_id, lambda: NOW)
+@pytest.fixture(scope="session")
+def run_context() -> RunContext:
+    """Return the context of a run by its id, at a fixed time."""
+    return lambda lake, run_id: Context(lake, run_id, lambda: NOW)

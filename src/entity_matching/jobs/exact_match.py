@@ -43,11 +43,11 @@ def _work(context: Context, given: ExactMatchParameters) -> Figures:
     equipment = equip(lake, given.model, kept=given.keep_references)
     versions = equipment.model_version, equipment.reference.version
     rows = pending(context, *versions, full=given.full, rescore=given.rescore)
-    names = read_columns(equipment.schema)
+    columns = read_columns(equipment.schema)
     work = Work(
         model=str(equipment.model),
         reference=str(equipment.reference.folder),
-        columns=names,
+        columns=columns,
         handed_on=_HANDED_ON,
         added=SETTLED,
         batch_rows=given.batch_rows,
@@ -55,7 +55,7 @@ def _work(context: Context, given: ExactMatchParameters) -> Figures:
     )
     like = lake.read(EXACT_MATCHES).select(*SETTLED)
     partitions = partitions_of(lake, given.partitions)
-    found = work_on(rows.select(*_HANDED_ON, *from_map(names)), settle, work, like, partitions)
+    found = work_on(rows.select(*_HANDED_ON, *from_map(columns)), settle, work, like, partitions)
     constants = {
         "run_id": F.lit(context.run_id),
         "model_version": F.lit(equipment.model_version),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from entity_matching.jobs.workers import SYSTEM, Batches, Work, attribute_column
+from entity_matching.jobs.workers import Batches, Work
 from entity_matching.lakehouse import Lakehouse
 from entity_matching.schema import Kind, Schema, Side
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_SYSTEM = "source_system"
 ELSEWHERE = 32
 """Parts that records are spread over by default where there is more than one machine."""
 
@@ -25,9 +26,13 @@ def partitions_of(lake: Lakehouse, asked: int | None) -> int:
     return asked or (1 if lake.is_local else ELSEWHERE)
 
 
-def read_columns(schema: Schema) -> tuple[str, ...]:
-    """Return the columns of the source that the schema reads."""
-    return tuple(sorted({attribute.column_on(Side.SOURCE) for attribute in schema.attributes}))
+def read_columns(schema: Schema) -> dict[str, str]:
+    """Return the columns of the source that the schema reads, each with that in which :func:`from_map` puts it.
+
+    They are numbered, since a column of the records may be named as one of the table.
+    """
+    names = sorted({attribute.column_on(Side.SOURCE) for attribute in schema.attributes})
+    return {name: f"__attribute_{number}" for number, name in enumerate(names)}
 
 
 def present_columns(rows: DataFrame, schema: Schema) -> dict[str, tuple[str, ...]]:
@@ -37,15 +42,14 @@ def present_columns(rows: DataFrame, schema: Schema) -> dict[str, tuple[str, ...
     """
     from pyspark.sql import functions as F  # noqa: N812, PLC0415 - optional
 
-    names = read_columns(schema)
+    columns = read_columns(schema)
     filled = [
-        F.max(F.col("attributes")[F.lit(name)].isNotNull().cast("int")).alias(attribute_column(number))
-        for number, name in enumerate(names)
+        F.max(F.col("attributes")[F.lit(name)].isNotNull().cast("int")).alias(place) for name, place in columns.items()
     ]
     found = {}
-    for row in rows.groupBy(SYSTEM).agg(*filled).collect():
-        found[row[SYSTEM]] = tuple(name for number, name in enumerate(names) if row[attribute_column(number)])
-        _note_missing(schema, row[SYSTEM], found[row[SYSTEM]])
+    for row in rows.groupBy(_SYSTEM).agg(*filled).collect():
+        found[row[_SYSTEM]] = tuple(name for name, place in columns.items() if row[place])
+        _note_missing(schema, row[_SYSTEM], found[row[_SYSTEM]])
     return found
 
 
@@ -56,11 +60,11 @@ def _note_missing(schema: Schema, system: str, columns: Sequence[str]) -> None:
             log.warning("The records of '%s' have no '%s', which the model reads; they do without.", system, column)
 
 
-def from_map(names: Sequence[str]) -> list[Column]:
-    """Return the columns of the records, taken out of the map of all, as workers are handed them."""
+def from_map(columns: Mapping[str, str]) -> list[Column]:
+    """Return the columns of the records, taken out of the map of all; see :func:`read_columns`."""
     from pyspark.sql import functions as F  # noqa: N812, PLC0415 - optional
 
-    return [F.col("attributes")[F.lit(name)].alias(attribute_column(number)) for number, name in enumerate(names)]
+    return [F.col("attributes")[F.lit(name)].alias(place) for name, place in columns.items()]
 
 
 def work_on(

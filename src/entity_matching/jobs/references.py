@@ -24,6 +24,7 @@ from entity_matching.jobs.attributes import ENTITY, keyed, records_of
 from entity_matching.lakehouse import Lakehouse, LakehouseSettings
 from entity_matching.lakehouse.tables import REFERENCE_ENTITIES
 from entity_matching.matcher.reference import Reference
+from entity_matching.records import part
 from entity_matching.schema import Schema, Side
 from entity_matching.version import __version__
 
@@ -43,6 +44,16 @@ class SavedReference:
     version: str
     folder: Path
 
+    def columns(self, schema: Schema) -> tuple[str, ...]:
+        """Return the columns of the reference that the schema reads and the reference has."""
+        with pa.OSFile(str(self.folder / "records.arrow"), "rb") as file:
+            there = set(pa.ipc.open_file(file).schema.names)
+        return tuple(
+            attribute.column_on(Side.REFERENCE)
+            for attribute in schema.attributes
+            if part(attribute.name, "raw") in there
+        )
+
 
 def reference_version(lake: Lakehouse, schema: Schema, settings: SearchSettings) -> str:
     """Return the fingerprint of the master list, made ready by this schema and these settings.
@@ -59,8 +70,8 @@ def reference_version(lake: Lakehouse, schema: Schema, settings: SearchSettings)
     attributes = [attribute.model_dump(mode="json") for attribute in schema.attributes]
     made_with = [__version__, attributes, settings.limit, settings.depth, settings.max_postings]
     digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode())
-    for part in sorted(parts["digest"].to_pylist()):
-        digest.update(part.encode())
+    for text in sorted(parts["digest"].to_pylist()):
+        digest.update(text.encode())
     return digest.hexdigest()[:_DIGITS]
 
 

@@ -54,11 +54,11 @@ def _work(context: Context, given: ScoreCandidatesParameters) -> Figures:
     model_version, reference_version = versions
     model = _model(lake, model_version, given.model)
     matcher = loaded_matcher(model, cascade=not given.no_cascade)
-    names = read_columns(matcher.schema)
+    columns = read_columns(matcher.schema)
     work = Work(
         model=str(model),
         reference=str(_reference(lake, model, reference_version)),
-        columns=names,
+        columns=columns,
         handed_on=_HANDED_ON,
         added=JUDGED,
         batch_rows=given.batch_rows,
@@ -66,7 +66,7 @@ def _work(context: Context, given: ScoreCandidatesParameters) -> Figures:
         cascade=not given.no_cascade,
     )
     like = lake.read(SCORED_CANDIDATES).select(*JUDGED)
-    rows = _undecided(lake, run_id).select(*_HANDED_ON, "conflict", *from_map(names))
+    rows = _undecided(lake, run_id).select(*_HANDED_ON, "conflict", *from_map(columns))
     found = work_on(rows, score, work, like, partitions_of(lake, given.partitions))
     constants = {
         "run_id": F.lit(run_id),

@@ -21,7 +21,6 @@ from entity_matching.schema import Key, Side
 
 Batches = Iterator[pa.RecordBatch]
 
-SYSTEM = "source_system"
 SETTLED = ("entity_id", "confidence", "method", "reason", "conflict")
 """What :func:`settle` adds to a record."""
 JUDGED = tuple(name for name in SCORED.names if name != "source_key")
@@ -30,30 +29,27 @@ DECIDED = tuple(name for name in RESULT.names if name != "source_key")
 """What :func:`match` adds to a record."""
 
 
-def attribute_column(number: int) -> str:
-    """Return the column in which a worker is handed the values of a column of the records."""
-    return f"__attribute_{number}"
-
-
 @dataclass(frozen=True)
 class Work:
     """What a worker needs to know.
 
-    ``model``, ``reference``: folders. ``columns``: names of the records' columns, the n-th of which is handed over as
-    :func:`attribute_column` says. ``present``: which of them the records of a system have; ``None``: all have all. An
-    attribute that a system does not have is not compared, as it is not in a file that lacks its column.
-    ``handed_on``: columns that come out as they went in; ``added``: names of those beside them. ``batch_rows``:
-    records worked on at once. ``cascade``: whether only candidates in doubt go to Ditto; otherwise all do.
+    ``model``, ``reference``: folders. ``columns``: names of the records' columns, each with the column in which its
+    values are handed over. ``handed_on``: columns that come out as they went in; ``added``: names of those beside
+    them. ``batch_rows``: records worked on at once. ``cascade``: whether only candidates in doubt go to Ditto;
+    otherwise all do. ``present``: names of the columns that the records of each system have, whose name is in the
+    column ``system``; ``None``: all have all. An attribute that a system does not have is not compared, as it is not
+    in a file that lacks its column.
     """
 
     model: str
     reference: str
-    columns: tuple[str, ...]
+    columns: Mapping[str, str]
     handed_on: tuple[str, ...]
     added: tuple[str, ...]
     batch_rows: int
-    present: Mapping[str, tuple[str, ...]] | None = None
     cascade: bool = True
+    present: Mapping[str, tuple[str, ...]] | None = None
+    system: str = "source_system"
 
 
 def settle(work: Work, batches: Batches) -> Batches:
@@ -100,9 +96,7 @@ def _mapped(work: Work, batches: Batches, decide: Decide) -> Batches:
         reference = loaded_reference(work.reference)
         schema = model.space.schema.model_copy(update={"key": Key()})
         for columns, given in _alike(work, table):
-            values = {name: given[attribute_column(work.columns.index(name))] for name in columns}
-            # without any column there would be no rows either
-            records = pa.table(values) if values else given.select([])
+            records = given.select([work.columns[name] for name in columns]).rename_columns(list(columns))
             sources = normalize_table(records, schema, Side.SOURCE).combine_chunks()
             out = given.select(work.handed_on)
             for name, column in zip(work.added, decide(model, reference, sources, given).columns, strict=True):
@@ -113,9 +107,9 @@ def _mapped(work: Work, batches: Batches, decide: Decide) -> Batches:
 def _alike(work: Work, table: pa.Table) -> Iterator[tuple[tuple[str, ...], pa.Table]]:
     """Part records by the columns they have."""
     if work.present is None:
-        yield work.columns, table
+        yield tuple(work.columns), table
         return
-    systems = table[SYSTEM].combine_chunks().dictionary_encode()
+    systems = table[work.system].combine_chunks().dictionary_encode()
     having = [work.present.get(system, ()) for system in systems.dictionary.to_pylist()]
     kinds = {columns: number for number, columns in enumerate(dict.fromkeys(having))}
     kind = np.array([kinds[columns] for columns in having], dtype=np.int64)[systems.indices.to_numpy()]

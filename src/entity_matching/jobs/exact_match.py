@@ -24,15 +24,19 @@ _HANDED_ON = ("source_system", "source_id", "content_hash", "cause")
 class ExactMatchParameters(Parameters):
     """What a run looks at, and with which model."""
 
-    model: str | None = Field(None, description="Version of the model, or a folder (default: the one in force).")
-    full: bool = Field(False, description="Look at every record, changed or not (default: false).")
-    rescore: bool = Field(False, description="Look at what another model decided, too (default: false).")
-    partitions: int | None = Field(
-        None, ge=1, description="Parts to spread the records over (default: 1 on one machine, else 32)."
+    model: str | None = Field(
+        default=None, description="Version of the model, or a folder (default: the one in force)."
     )
-    batch_rows: int = Field(20_000, ge=1, description="Records that a worker has in memory at once (default: 20000).")
+    full: bool = Field(default=False, description="Look at every record, changed or not (default: false).")
+    rescore: bool = Field(default=False, description="Look at what another model decided, too (default: false).")
+    partitions: int | None = Field(
+        default=None, ge=1, description="Parts to spread the records over (default: 1 on one machine, else 32)."
+    )
+    batch_rows: int = Field(
+        default=20_000, ge=1, description="Records that a worker has in memory at once (default: 20000)."
+    )
     keep_references: int = Field(
-        KEPT, ge=1, description=f"Versions of the reference to keep, those used last (default: {KEPT})."
+        default=KEPT, ge=1, description=f"Versions of the reference to keep, those used last (default: {KEPT})."
     )
 
 

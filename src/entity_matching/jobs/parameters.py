@@ -24,12 +24,18 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    catalog: str | None = Field(None, description="The catalog (default: entity_matching).")
-    target: str | None = Field(None, description="local, databricks or sc://host:port (default: what is there).")
-    home: Path | None = Field(None, description="Folder of what is kept on this machine (default: .entity-matching).")
-    volume: Path | None = Field(None, description="Folder of models and indexes, for every worker to read.")
-    run_id: str | None = Field(None, description="Name of the run that this task is part of (default: a new one).")
-    wait: float = Field(0.0, ge=0, description="Seconds to wait for another run to end; 0 refuses at once.")
+    catalog: str | None = Field(default=None, description="The catalog (default: entity_matching).")
+    target: str | None = Field(
+        default=None, description="local, databricks or sc://host:port (default: what is there)."
+    )
+    home: Path | None = Field(
+        default=None, description="Folder of what is kept on this machine (default: .entity-matching)."
+    )
+    volume: Path | None = Field(default=None, description="Folder of models and indexes, for every worker to read.")
+    run_id: str | None = Field(
+        default=None, description="Name of the run that this task is part of (default: a new one)."
+    )
+    wait: float = Field(default=0.0, ge=0, description="Seconds to wait for another run to end; 0 refuses at once.")
 
     def lakehouse(self, environment: Mapping[str, str]) -> LakehouseSettings:
         """Return where the lakehouse is."""

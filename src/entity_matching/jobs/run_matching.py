@@ -36,17 +36,24 @@ class RunMatchingParameters(Parameters):
     output_table: str = Field(
         description="Where to write, in place of what is there: a table, a file, or a folder (a Delta table)."
     )
-    filter: str | None = Field(None, description="Condition in SQL that a row of the source must meet to be matched.")
-    model: str | None = Field(None, description="Version of the model, or a folder (default: the one in force).")
+    filter: str | None = Field(
+        default=None, description="Condition in SQL that a row of the source must meet to be matched."
+    )
+    model: str | None = Field(
+        default=None, description="Version of the model, or a folder (default: the one in force)."
+    )
     source_key: str | None = Field(
-        None, description="Column of the source whose values must be there and all differ (default: the schema's key)."
+        default=None,
+        description="Column of the source whose values must be there and all differ (default: the schema's key).",
     )
     partitions: int | None = Field(
-        None, ge=1, description="Parts to spread the records over (default: 1 on one machine, else 32)."
+        default=None, ge=1, description="Parts to spread the records over (default: 1 on one machine, else 32)."
     )
-    batch_rows: int = Field(20_000, ge=1, description="Records that a worker has in memory at once (default: 20000).")
+    batch_rows: int = Field(
+        default=20_000, ge=1, description="Records that a worker has in memory at once (default: 20000)."
+    )
     keep_references: int = Field(
-        KEPT, ge=1, description=f"Versions of the reference to keep, those used last (default: {KEPT})."
+        default=KEPT, ge=1, description=f"Versions of the reference to keep, those used last (default: {KEPT})."
     )
 
 

@@ -32,14 +32,16 @@ class ScoreCandidatesParameters(Parameters):
     """How the records of a run are scored."""
 
     model: str | None = Field(
-        None, description="Version of the model, or a folder (default: what exact-match of the run used)."
+        default=None, description="Version of the model, or a folder (default: what exact-match of the run used)."
     )
     partitions: int | None = Field(
-        None, ge=1, description="Parts to spread the records over (default: 1 on one machine, else 32)."
+        default=None, ge=1, description="Parts to spread the records over (default: 1 on one machine, else 32)."
     )
-    batch_rows: int = Field(20_000, ge=1, description="Records that a worker has in memory at once (default: 20000).")
+    batch_rows: int = Field(
+        default=20_000, ge=1, description="Records that a worker has in memory at once (default: 20000)."
+    )
     no_cascade: bool = Field(
-        False, description="Send every candidate to the model's Ditto, not only the doubtful ones (default: false)."
+        default=False, description="Send every candidate to the model's Ditto, not only the doubtful ones (default: false)."
     )
 
 

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from entity_matching.errors import EntityMatchingError, InputError
 from entity_matching.jobs.ingest_source_entities import JOB as INGEST
-from entity_matching.jobs.setup_unity_catalog import JOB, main
-from entity_matching.lakehouse import LakehouseSettings, open_lakehouse
+from entity_matching.jobs.setup_unity_catalog import JOB, create_volume, grant, main
+from entity_matching.lakehouse import Lakehouse, LakehouseSettings, open_lakehouse
 from entity_matching.lakehouse.tables import LABELED_PAIRS, PIPELINE_RUNS, REFERENCE_ENTITIES, SOURCE_ENTITIES, TABLES
 from entity_matching.schema import Schema
 
@@ -68,3 +69,37 @@ def test_a_folder_that_is_no_example_is_refused(tmp_path: Path) -> None:
 def test_nothing_is_ingested_before_the_set_up(tmp_path: Path) -> None:
     with pytest.raises(EntityMatchingError, match="run setup-unity-catalog"):
         INGEST.run(["--home", str(tmp_path), "--source", str(EXAMPLE / "source.csv")])
+
+
+class Databricks:
+    """Stands in for its session; keeps what it is told."""
+
+    def __init__(self, refused: str = "\0") -> None:
+        self.statements: list[str] = []
+        self.refused = refused
+
+    def sql(self, statement: str) -> None:
+        if self.refused in statement:
+            raise RuntimeError("PRINCIPAL_DOES_NOT_EXIST")
+        self.statements.append(statement)
+
+
+def on_databricks(spark: Databricks) -> Lakehouse:
+    return Lakehouse.open(cast(Any, spark), LakehouseSettings(catalog="a-b", target="databricks"), Path("unused"))
+
+
+def test_on_databricks_there_are_a_volume_and_rights() -> None:
+    spark = Databricks()
+    lake = on_databricks(spark)
+    assert create_volume(lake) == Path("/Volumes/a-b/models/artifacts")
+    assert grant(lake, "data stewards, ann@firm.com") == ["data stewards", "ann@firm.com"]
+    assert grant(lake, None) == []
+    assert spark.statements[0] == "CREATE VOLUME IF NOT EXISTS `a-b`.`models`.`artifacts`"
+    assert spark.statements[1].endswith("ON CATALOG `a-b` TO `data stewards`")
+    assert spark.statements[2] == "GRANT MODIFY ON TABLE `a-b`.`gold`.`review_decisions` TO `data stewards`"
+    assert len(spark.statements) == 5
+
+
+def test_a_principal_that_is_not_there_is_named() -> None:
+    with pytest.raises(EntityMatchingError, match="'nobody': PRINCIPAL_DOES_NOT_EXIST"):
+        grant(on_databricks(Databricks(refused="nobody")), "ann,nobody")

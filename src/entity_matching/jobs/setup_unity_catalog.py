@@ -93,8 +93,8 @@ def _work(context: Context, parameters: SetupParameters) -> Mapping[str, Any]:
         "made": lake.create(),
         "tables": len(TABLES),
         "views": len(VIEWS),
-        "volume": str(_create_volume(lake)),
-        "grants": _grant(lake, parameters.grant_to),
+        "volume": str(create_volume(lake)),
+        "grants": grant(lake, parameters.grant_to),
     }
     if schema is not None:
         figures["schema_changed"] = keep_schema(lake, schema)
@@ -115,8 +115,13 @@ def _reference_alone(parameters: SetupParameters) -> IngestParameters:
     return IngestParameters.model_validate({name: getattr(parameters, name) for name in names})
 
 
-def _create_volume(lake: Lakehouse) -> Path:
-    """Make the place where models and indexes are kept, if it is not there."""
+def create_volume(lake: Lakehouse) -> Path:
+    """Make the place where models and indexes are kept, if it is not there, and return it.
+
+    On Databricks it is a volume of the catalog, unless the settings name another folder.
+
+    :raises OutputError: if the folder cannot be made.
+    """
     settings = lake.settings
     if settings.target == DATABRICKS and settings.volume is None:
         lake.spark.sql(f"CREATE VOLUME IF NOT EXISTS {quoted(settings.catalog, *VOLUME)}")
@@ -131,8 +136,13 @@ def _create_volume(lake: Lakehouse) -> Path:
     return settings.artifacts
 
 
-def _grant(lake: Lakehouse, given: str | None) -> list[str] | str:
-    """Give rights to principals; say so where the platform has none to give."""
+def grant(lake: Lakehouse, given: str | None) -> list[str] | str:
+    """Let principals read everything and write review decisions; say so where the platform has no rights to give.
+
+    :param given: users or groups, separated by commas.
+    :returns: who got them, or why nobody did.
+    :raises EntityMatchingError: if the platform refuses.
+    """
     principals = [name.strip() for name in (given or "").split(",") if name.strip()]
     if not principals:
         return []

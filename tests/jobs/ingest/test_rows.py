@@ -10,7 +10,7 @@ from entity_matching.jobs.ingest.rows import (
     CHUNK_ROWS,
     STAGED,
     Reading,
-    digest,
+    digests,
     hash_batches,
     stage_batches,
     stage_table,
@@ -83,7 +83,14 @@ def test_the_content_hash_sees_what_the_schema_reads_and_the_row_hash_everything
 
 
 def test_a_value_cannot_pass_for_two() -> None:
-    assert digest([("a", "x"), ("b", "y")]) != digest([("a", 'x", "b", "y')])
+    def one(**values: str) -> list[str]:
+        return digests({name: pa.array([value]) for name, value in values.items()}, 1)
+
+    texts = [
+        {"a": "x", "b": "y"}, {"a": "x\x1fb\x1ey"}, {"a": "x\x1e\x1fb\x1ey"}, {"a": "x\x1b2b\x1b1y"}, {"b": "x"}, {},
+        {"a": "xby"}, {"ax": "by"},
+    ]  # fmt: skip
+    assert len({one(**values)[0] for values in texts}) == len(texts)
 
 
 def test_without_a_key_the_row_number_is_the_key_across_chunks() -> None:

@@ -22,12 +22,15 @@ STAGE, METRIC = "quality", "column_type"
 
 @dataclass(frozen=True)
 class Before:
-    """The columns that each system (``""``: the reference) had when it came last, and their types."""
+    """The columns that each system (``""``: the reference) had when it came last.
 
-    types: Mapping[tuple[Side, str], Mapping[str, str]]
+    ``types``: of each column its types; several, if the system came as several files that did not agree.
+    """
 
-    def of(self, side: Side, system: str = "") -> Mapping[str, str]:
-        """Return the columns of one system; none if it never came."""
+    types: Mapping[tuple[Side, str], Mapping[str, Sequence[str]]]
+
+    def of(self, side: Side, system: str = "") -> Mapping[str, Sequence[str]]:
+        """Return the columns of one system and their types; none if it never came."""
         return self.types.get((side, system), {})
 
     def columns(self, side: Side) -> list[str]:
@@ -49,10 +52,10 @@ def columns_before(context: Context) -> Before:
     last: dict[tuple[Side, str], tuple[object, ...]] = {}
     for side, system, _, _, at in sorted(parsed, key=lambda row: row[-1]):
         last[Side(side), system] = at
-    types: dict[tuple[Side, str], dict[str, str]] = {}
+    types: dict[tuple[Side, str], dict[str, list[str]]] = {}
     for side, system, column, type_, at in parsed:
         if last[Side(side), system] == at:
-            types.setdefault((Side(side), system), {})[column] = type_
+            types.setdefault((Side(side), system), {}).setdefault(column, []).append(type_)
     return Before(types)
 
 
@@ -97,8 +100,9 @@ def compare_columns(arrival: Arrival, side: Side, before: Before) -> list[str]:
         was = had.get(name)
         if was is None:
             notes.append(f"{arrival.origin.name}: the column '{name}' is new; it is kept, and changes no decision.")
-        elif was != type_ and EMPTY_TYPE not in (was, type_):
-            notes.append(f"{arrival.origin.name}: the column '{name}' was {was} the last time and is {type_} now.")
+        elif type_ not in was and EMPTY_TYPE not in (*was, type_):
+            types = " or ".join(sorted(was))
+            notes.append(f"{arrival.origin.name}: the column '{name}' was {types} the last time and is {type_} now.")
     for note in notes:
         log.warning("%s", note)
     return notes

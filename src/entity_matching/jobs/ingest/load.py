@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from entity_matching.jobs.ingest.changes import (
 from entity_matching.jobs.ingest.columns import Before, check_columns, compare_columns, read_columns
 from entity_matching.jobs.ingest.origins import From, Origin
 from entity_matching.jobs.ingest.quality import Measured, measure
-from entity_matching.jobs.ingest.rows import Reading, digest
+from entity_matching.jobs.ingest.rows import Reading
 from entity_matching.jobs.job import Context
 from entity_matching.lakehouse.tables import QUARANTINE
 from entity_matching.lakehouse.writes import merge
@@ -93,7 +94,11 @@ class Prepared:
 
     @property
     def figures(self) -> dict[str, int]:
-        """Numbers of rows: those that came are new, changed, unchanged, duplicates or rejected."""
+        """Numbers of rows. Those that came are new, changed, unchanged, duplicates or rejected.
+
+        Updated are those of the unchanged of which a column that matching does not read is different. Removed are
+        stored rows that did not come.
+        """
         return {**_numbers([by for by in self.batch.counts.values()]), "removed": self.batch.lost}
 
     @property
@@ -232,8 +237,8 @@ def _corrupt_rows(context: Context, opened: Opened) -> DataFrame:
     systems = [one.origin.system if opened.side is Side.SOURCE else None for one in opened.corrupt]
     rows = {
         "row_id": [
-            digest([("origin", name), ("raw", raw), ("side", str(opened.side))])
-            for name, raw in zip(names, raws, strict=True)
+            hashlib.sha256(f"{opened.side} {system or ''} {raw}".encode()).hexdigest()
+            for system, raw in zip(systems, raws, strict=True)
         ],
         "side": [str(opened.side)] * count,
         "source_system": pa.array(systems, pa.string()),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from entity_matching.jobs.ingest.rows import KEY, SYSTEM
+from entity_matching.jobs.ingest.rows import KEY, SYSTEM, map_values
 from entity_matching.normalize import normalize_table
 from entity_matching.normalize.identifiers import MISSING
 from entity_matching.records import part
@@ -70,7 +70,7 @@ def measure_batches(
         if not batch.num_rows:
             continue
         columns = {attribute.column_on(on) for attribute in whole.attributes}
-        table = pa.table({name: _texts(batch.column(0), name) for name in sorted(columns)})
+        table = pa.table({name: map_values(batch.column(0), name) for name in sorted(columns)})
         normalized = None if checked is None else normalize_table(table, checked, on)
         for attribute in whole.attributes:
             if attribute.name in names:
@@ -95,10 +95,6 @@ def _checked(text: str, names: tuple[str, ...]) -> Schema | None:
         if attribute in checked or attribute.name in countries
     ]
     return Schema(key=Key(), attributes=tuple(kept)) if kept else None
-
-
-def _texts(maps: pa.Array, name: str) -> pa.Array:
-    return pc.fill_null(pc.map_lookup(maps, pa.scalar(name), "first"), "").cast(pa.string())
 
 
 def _partial(attribute: Attribute, raw: pa.Array, normalized: pa.Table | None, long: int) -> pa.RecordBatch:

@@ -6,13 +6,12 @@ The same functions run here on a file's table and, by ``mapInArrow``, where Spar
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from entity_matching.normalize.strings import to_strings
 
@@ -70,18 +69,51 @@ def stage_batches(batches: Iterable[pa.RecordBatch], reading: Reading) -> Iterat
 def hash_batches(batches: Iterable[pa.RecordBatch], content: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
     """Yield stored rows, whose columns are a key's, ``attributes`` and ``content_hash``, with the hash made anew."""
     for batch in batches:
-        maps = batch.column(batch.num_columns - 2).to_pylist()
-        hashes = [digest((name, value) for name, value in sorted(row) if name in content) for row in maps]
-        yield pa.RecordBatch.from_arrays([*batch.columns[:-1], pa.array(hashes, pa.string())], names=batch.schema.names)
+        maps = batch.column(batch.num_columns - 2)
+        texts = {name: map_values(maps, name) for name in content}
+        hashes = pa.array(digests(texts, batch.num_rows), pa.string())
+        yield pa.RecordBatch.from_arrays([*batch.columns[:-1], hashes], names=batch.schema.names)
 
 
-def digest(pairs: Iterable[tuple[str, str | None]]) -> str:
-    """Return the SHA-256 of names and values, given in the order of the names.
+def map_values(maps: pa.Array, name: str) -> pa.Array:
+    """Return what maps of texts hold under a name; "" where they do not have it."""
+    return pc.fill_null(pc.map_lookup(maps, pa.scalar(name), "first"), "").cast(pa.string())
+
+
+def digests(columns: Mapping[str, pa.Array], rows: int) -> list[str]:
+    """Return the SHA-256 of each row's names and values, whatever the order of the columns.
 
     Empty values are left out, so that a column that comes or goes without a value changes nothing.
+
+    :param columns: texts without nulls.
     """
-    text = json.dumps([part for pair in pairs if pair[1] for part in pair], ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    if not columns:
+        return [hashlib.sha256().hexdigest()] * rows
+    parts = []
+    for name in sorted(columns):
+        values = columns[name]
+        whole = pc.binary_join_element_wise(_escaped_name(name), _escaped(values), _AFTER_VALUE, _AFTER_NAME)
+        parts.append(pc.if_else(pc.equal(values, ""), "", whole))
+    texts = pc.binary_join_element_wise(*parts, "") if len(parts) > 1 else parts[0]
+    return [hashlib.sha256(text.encode()).hexdigest() for text in texts.to_pylist()]
+
+
+# Signs that stand between names and values, and the one that stands for them within a value.
+_AFTER_NAME, _AFTER_VALUE, _ESCAPE = "\x1e", "\x1f", "\x1b"
+_ESCAPED = {_ESCAPE: _ESCAPE + "0", _AFTER_NAME: _ESCAPE + "1", _AFTER_VALUE: _ESCAPE + "2"}
+_SIGNS = "[" + "".join(_ESCAPED) + "]"
+
+
+def _escaped(values: pa.Array) -> pa.Array:
+    if not pc.any(pc.match_substring_regex(values, _SIGNS)).as_py():
+        return values
+    for sign, instead in _ESCAPED.items():
+        values = pc.replace_substring(values, sign, instead)
+    return values
+
+
+def _escaped_name(name: str) -> str:
+    return "".join(_ESCAPED.get(char, char) for char in name)
 
 
 def _staged(table: pa.Table, reading: Reading, start: int | None) -> pa.RecordBatch:
@@ -90,29 +122,23 @@ def _staged(table: pa.Table, reading: Reading, start: int | None) -> pa.RecordBa
         name: to_strings(column).cast(pa.string()) for name, column in zip(reading.columns, table.columns, strict=True)
     }
     names = sorted(texts)
-    lists = {name: texts[name].to_pylist() for name in names}
-    content = [name for name in names if name in reading.content]
+    content = {name: texts[name] for name in names if name in reading.content}
     first = start or 0
-    keys = [str(row) for row in range(first, first + rows)] if reading.key is None else lists[reading.key]
+    numbers = pa.array(range(first, first + rows), pa.int64()).cast(pa.string())
+    keys = numbers if reading.key is None else texts[reading.key]
     lines = [None] * rows if start is None else list(range(first + 1, first + rows + 1))
     return pa.RecordBatch.from_arrays(
         [
             pa.array([reading.system] * rows, pa.string()),
-            pa.array(keys, pa.string()),
+            keys,
             _maps(names, [texts[name] for name in names], rows),
-            pa.array(_digests(content, lists, rows), pa.string()),
-            pa.array(_digests(names, lists, rows), pa.string()),
+            pa.array(digests(content, rows), pa.string()),
+            pa.array(digests(texts, rows), pa.string()),
             pa.array([reading.origin] * rows, pa.string()),
             pa.array(lines, pa.int64()),
         ],
         schema=STAGED,
     )
-
-
-def _digests(names: Sequence[str], lists: dict[str, list[Any]], rows: int) -> list[str]:
-    if not names:
-        return [digest(())] * rows
-    return [digest(zip(names, values, strict=True)) for values in zip(*(lists[name] for name in names), strict=True)]
 
 
 def _maps(names: Sequence[str], columns: Sequence[pa.Array], rows: int) -> pa.Array:

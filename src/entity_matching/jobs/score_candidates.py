@@ -41,7 +41,8 @@ class ScoreCandidatesParameters(Parameters):
         default=20_000, ge=1, description="Records that a worker has in memory at once (default: 20000)."
     )
     no_cascade: bool = Field(
-        default=False, description="Send every candidate to the model's Ditto, not only the doubtful ones (default: false)."
+        default=False,
+        description="Send every candidate to the model's Ditto, not only the doubtful ones (default: false).",
     )
 
 

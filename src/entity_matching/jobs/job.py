@@ -24,6 +24,8 @@ from entity_matching.lakehouse.writes import merge
 log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+Progress = Callable[[str, float], None]
+"""Takes a stage's name and the share of it that is done, 0 to 1."""
 Figures = Mapping[str, Any]
 """What a job tells at its end, ready for JSON."""
 LONGEST_MESSAGE = 2_000
@@ -41,11 +43,12 @@ def new_run_id(clock: Clock) -> str:
 
 @dataclass(frozen=True)
 class Context:
-    """What a job works with. ``clock`` gives the time in UTC."""
+    """What a job works with. ``clock`` gives the time in UTC; ``progress``, if there is one, is told what is done."""
 
     lake: Lakehouse
     run_id: str
     clock: Clock = utc_now
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class Job(Generic[P]):
     work: Callable[[Context, P], Figures]
     needs_tables: bool = True
 
-    def run(self, argv: Sequence[str] | None = None, *, clock: Clock = utc_now) -> Figures:
+    def run(
+        self, argv: Sequence[str] | None = None, *, clock: Clock = utc_now, progress: Progress | None = None
+    ) -> Figures:
         """Do the job with these arguments, by default those of the process.
 
         :raises EntityMatchingError: if it cannot be done.
@@ -69,7 +74,7 @@ class Job(Generic[P]):
         with exclusive_run(settings, wait=given.wait), open_lakehouse(settings) as lake:
             if self.needs_tables:
                 lake.check()
-            return self.recorded(Context(lake, given.run_id or new_run_id(clock), clock), given)
+            return self.recorded(Context(lake, given.run_id or new_run_id(clock), clock, progress), given)
 
     def recorded(self, context: Context, given: P) -> Figures:
         """Do the job and write down in ``gold.pipeline_runs`` when and how it ended."""
@@ -80,7 +85,7 @@ class Job(Generic[P]):
             figures = self.work(context, given)
         except BaseException as error:
             if self.needs_tables:
-                self._note(context, given, started, "failed", str(error)[:LONGEST_MESSAGE] or type(error).__name__)
+                self._note_failure(context, given, started, error)
             raise
         self._note(context, given, started, "done")
         return {"run_id": context.run_id, **figures}
@@ -94,6 +99,13 @@ class Job(Generic[P]):
             sys.stderr.write(f"Error: {error}\n")
             sys.exit(error.exit_code)
         sys.stdout.write(json.dumps(figures, indent=2, default=str) + "\n")
+
+    def _note_failure(self, context: Context, given: P, started: datetime, error: BaseException) -> None:
+        """Write down a failure, without hiding it if that fails too."""
+        try:
+            self._note(context, given, started, "failed", str(error)[:LONGEST_MESSAGE] or type(error).__name__)
+        except Exception as second:  # noqa: BLE001 - the session itself may be what broke
+            log.warning("that the job failed could not be written down: %s", second)
 
     def _note(self, context: Context, given: P, started: datetime, status: str, message: str | None = None) -> None:
         stamp = pa.timestamp("us", "UTC")

@@ -15,7 +15,7 @@ import yaml
 from entity_matching.errors import EntityMatchingError, SettingsError
 from entity_matching.jobs import models
 from entity_matching.jobs.drift import PROFILE
-from entity_matching.jobs.train_ditto_model import JOB, TRAINING, TrainParameters
+from entity_matching.jobs.train_ditto_model import JOB, TrainParameters
 from entity_matching.lakehouse import Lakehouse, LakehouseSettings, open_lakehouse
 from entity_matching.lakehouse.tables import (
     LABELED_PAIRS,
@@ -153,7 +153,7 @@ def test_labels_reviews_and_identifiers_make_a_model_in_force(lake: Lakehouse) -
     profile = models.document(folder, PROFILE)
     assert profile["records"] == 24 and set(profile["attributes"]) == {"name", "city", "lei"}
     assert sum(profile["confidence"]) > 0
-    assert models.document(folder, TRAINING)["run_id"] == "run1"
+    assert models.document(folder, models.TRAINING)["run_id"] == "run1"
     rows = (
         lake.sql("SELECT metric, label, value FROM gold.pipeline_metrics WHERE stage = 'train'").toArrow().to_pylist()
     )

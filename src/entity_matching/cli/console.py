@@ -34,6 +34,11 @@ def _console(*, stderr: bool) -> Console:
     return Console(stderr=stderr, width=None if stream.isatty() else _WIDTH, highlight=False)
 
 
+def terminal_width() -> int:
+    """Return how many characters a line of the result may have."""
+    return _console(stderr=False).width
+
+
 @dataclass(frozen=True)
 class Terminal:
     """Where one command writes.

@@ -18,6 +18,9 @@ from entity_matching.cli.doctor import doctor
 from entity_matching.cli.evaluate import evaluate
 from entity_matching.cli.explain import explain
 from entity_matching.cli.match import match
+from entity_matching.cli.run import run as run_job
+from entity_matching.cli.sql import sql
+from entity_matching.cli.status import status
 from entity_matching.cli.train import train
 from entity_matching.errors import EntityMatchingError
 from entity_matching.version import __version__
@@ -36,6 +39,10 @@ app = typer.Typer(
 )
 for command in (match, train, evaluate, describe, explain, doctor, demo):
     app.command(command.__name__)(command)
+# what it does not know goes to the job
+app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run_job)
+app.command("sql")(sql)
+app.command("status")(status)
 
 
 def _version(wanted: bool) -> None:

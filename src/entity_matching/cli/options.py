@@ -60,3 +60,25 @@ TargetPrecision = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Catalog = Annotated[
+    str | None,
+    typer.Option("--catalog", metavar="NAME", help="The catalog (default: entity_matching).", show_default=False),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="TARGET",
+        help="Where the tables are: local (default), sc://host:port, or databricks.",
+        show_default=False,
+    ),
+]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        metavar="DIR",
+        help="Folder of the local tables (default: ENTITY_MATCHING_HOME, else .entity-matching).",
+        show_default=False,
+    ),
+]

@@ -220,7 +220,7 @@ def _clear_alerts(context: Context) -> None:
     name = context.lake.name(PIPELINE_METRICS)
     where = f"run_id = {literal(context.run_id)} AND stage = 'run' AND metric = '{ALERT}'"
     if context.lake.sql(f"SELECT 1 FROM {name} WHERE {where} LIMIT 1").toArrow().num_rows:
-        context.lake.sql(f"DELETE FROM {name} WHERE {where}")
+        context.lake.execute(f"DELETE FROM {name} WHERE {where}")
 
 
 JOB = Job(

@@ -26,6 +26,8 @@ CURRENT = "current"
 """File that names the version in force."""
 MANIFEST = "model.json"
 """File that every saved model has."""
+TRAINING = "training.json"
+"""File beside a model that says what it was trained on and how good it was found."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _DIGITS = 12
 _TRAIN_FIRST = "Train one first: entity-matching run train-ditto-model"

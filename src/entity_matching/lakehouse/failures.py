@@ -18,7 +18,7 @@ LONGEST = 600
 """Characters of an error of Spark's that are passed on."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ELOOP}
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _RETRY = "Nothing of this write was kept. Run it again."
 _SET_UP = "If the catalog has not been set up: entity-matching run setup-unity-catalog"
@@ -118,8 +118,8 @@ def _of_disk(number: int | None, filename: object, settings: LakehouseSettings) 
     elsewhere = f"name another folder with --home or {HOME_VARIABLE}"
     if number in _FULL:
         return EntityMatchingError(
-            f"There is no space left on the disk for {where}.",
-            remedy=f"Free some, or {elsewhere}; then run it again. What the tables held is untouched.",
+            f"{where} cannot take more: {os.strerror(number)}.",
+            remedy=f"Free some space, or {elsewhere}; then run it again. What the tables held is untouched.",
         )
     if number in _CLOSED:
         return EntityMatchingError(

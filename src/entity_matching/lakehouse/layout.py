@@ -12,7 +12,7 @@ VERSION_PROPERTY = "entity_matching.schema_version"
 
 @dataclass(frozen=True)
 class Column:
-    """One column. ``type`` is Spark SQL's. ``since``: version of the layout that brought it."""
+    """One column. ``type`` is Spark SQL's. ``since``: version of the layout that brought it; then it is nullable."""
 
     name: str
     type: str
@@ -60,12 +60,13 @@ class Table:
 
 @dataclass(frozen=True)
 class View:
-    """One view. ``sql`` names tables by schema and name, within the catalog."""
+    """One view. ``sql`` names tables by schema and name, within the catalog; ``columns`` are what it gives."""
 
     schema: str
     name: str
     comment: str
     sql: str
+    columns: tuple[Column, ...] = ()
 
     @property
     def full_name(self) -> str:

@@ -82,7 +82,7 @@ EXACT_MATCHES = Table(
     "silver", "exact_matches", "Stage 1 of each run: every record the run looks at, why, and what decided it",
     (
         _RUN, _SYSTEM, _ID, _HASH,
-        Column("cause", "STRING", "Why the run looks at it: new, changed, reference, model or full", nullable=False),
+        Column("cause", "STRING", "Why it is looked at: new, changed, full, review, model, reference", nullable=False),
         Column("entity_id", "STRING", "The record an identifier or a name decided for; null: it is to be scored"),
         Column("confidence", "DOUBLE", _CONFIDENCE + "; null if it is to be scored"),
         Column("method", "STRING", "identifier or exact_name; null if it is to be scored"),
@@ -138,7 +138,10 @@ MATCHED_ENTITIES = Table(
         _METHOD, _REASON,
         Column("candidates", _CANDIDATES, "Candidates considered, best first", nullable=False),
         Column("version", "INT", "How often the decision changed, from 1", nullable=False),
-        _HASH, _REFERENCE_VERSION, _MODEL_VERSION, _RUN,
+        _HASH,
+        Column("reference_version", "STRING", "Fingerprint of the reference it was matched against, or of a later one"
+               " whose changes do not concern it"),
+        _MODEL_VERSION, _RUN,
         Column("matched_at", "TIMESTAMP", "When it was last decided", nullable=False),
     ),
     key=_RECORD,
@@ -153,8 +156,9 @@ MATCH_HISTORY = Table(
     (
         _SYSTEM, _ID,
         Column("version", "INT", "Number of the change, from 1", nullable=False),
-        Column("cause", "STRING", "new, changed, reference, model, full or review", nullable=False),
-        _DECISION, _ENTITY,
+        Column("cause", "STRING", "new, changed, full, review, model, reference or removed", nullable=False),
+        Column("decision", "STRING", "match, review or no_match; removed: the source record is gone", nullable=False),
+        _ENTITY,
         Column("confidence", "DOUBLE", _CONFIDENCE, nullable=False),
         _METHOD, _REASON, _REFERENCE_VERSION, _MODEL_VERSION,
         Column("previous_decision", "STRING", "The decision before; null if there was none"),
@@ -223,8 +227,19 @@ REVIEW_QUEUE = View(
 FROM gold.matched_entities m
 JOIN bronze.source_entities s ON s.source_system = m.source_system AND s.source_id = m.source_id
 LEFT ANTI JOIN gold.review_decisions r ON r.source_system = m.source_system AND r.source_id = m.source_id
+  AND (m.method <> 'review' OR r.decided_at > m.matched_at)
 WHERE m.decision = 'review'
 ORDER BY doubt DESC, m.source_system, m.source_id""",
+    (
+        _SYSTEM, _ID, _ENTITY,
+        Column("confidence", "DOUBLE", _CONFIDENCE),
+        _REASON,
+        Column("candidates", _CANDIDATES, "Candidates considered, best first"),
+        _ATTRIBUTES,
+        Column("doubt", "DOUBLE", "How close the confidence is to a half: 1 at 0.5, 0 at 0 and 1"),
+        _MODEL_VERSION,
+        Column("matched_at", "TIMESTAMP", "When it was last decided"),
+    ),
 )  # fmt: skip
 DAILY_STATS = View(
     "gold", "daily_stats", "Decisions written per day",
@@ -235,6 +250,14 @@ DAILY_STATS = View(
   sum(value) AS decided, count(DISTINCT run_id) AS runs
 FROM gold.pipeline_metrics WHERE stage = 'write' AND metric = 'decisions'
 GROUP BY date(measured_at) ORDER BY day DESC""",
+    (
+        Column("day", "DATE", "The day, in UTC"),
+        Column("matched", "DOUBLE", "Records decided as match"),
+        Column("for_review", "DOUBLE", "Records decided as review"),
+        Column("unmatched", "DOUBLE", "Records decided as no_match"),
+        Column("decided", "DOUBLE", "All of them"),
+        Column("runs", "BIGINT", "Runs that decided"),
+    ),
 )  # fmt: skip
 
 VIEWS = (REVIEW_QUEUE, DAILY_STATS)

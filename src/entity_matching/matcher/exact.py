@@ -114,9 +114,7 @@ def agrees_with_any(sources: pa.Table, references: pa.Table, schema: Schema) -> 
     :param references: a normalised reference table.
     :returns: shape (sources,).
     """
-    keys = [
-        [part(attribute.name, "value")] for attribute in schema.of_kind(Kind.IDENTIFIER) if attribute.is_strong
-    ]
+    keys = [[part(attribute.name, "value")] for attribute in schema.of_kind(Kind.IDENTIFIER) if attribute.is_strong]
     for name in schema.of_kind(Kind.NAME)[:1]:
         keys += [columns for _, columns in _name_keys(name, sources, references)]
     agrees = np.zeros(sources.num_rows, dtype=bool)

@@ -17,7 +17,7 @@ from entity_matching.errors import ArtifactError, SettingsError
 from entity_matching.schema import Schema
 from entity_matching.search.agreement import Agreement
 from entity_matching.search.base import Searcher
-from entity_matching.search.candidates import FUSED, Candidates, Scores, distinct_sorted, ranking
+from entity_matching.search.candidates import FUSED, Candidates, Rows, Scores, distinct_sorted, ranking
 from entity_matching.search.dense import DenseSearcher, Encoder
 from entity_matching.search.identifiers import IdentifierSearcher
 from entity_matching.search.lexical import LexicalSearcher
@@ -107,16 +107,28 @@ class CandidateIndex:
         keys = np.concatenate([hit.source.astype(np.int64) * self.rows + hit.reference for hit in hits])
         rows, columns = np.divmod(distinct_sorted(keys), max(self.rows, 1))
         left, right = rows.astype(np.int32), columns.astype(np.int32)
+        scores = self._scores(source, queries, left, right)
+        order = ranking(left, right, scores[FUSED])
+        candidates = Candidates(left, right, scores).take(order).best(limit)
+        return Candidates(candidates.source + np.int32(start), candidates.reference, candidates.scores)
+
+    def score(self, source: pa.Table, left: Rows, right: Rows) -> Scores:
+        """Return the fused score of pairs, from 0 to 1, higher is closer, whether or not a search would find them.
+
+        :param source: the normalised source table.
+        :param left: its rows, ascending, shape (pairs,).
+        :param right: reference rows, shape (pairs,).
+        """
+        return self._scores(source, [searcher.encode(source) for searcher in self.searchers], left, right)[FUSED]
+
+    def _scores(self, source: pa.Table, queries: list[Any], left: Rows, right: Rows) -> dict[str, Scores]:
         scores = {
             searcher.name: searcher.similarity(query, left, right)
             for searcher, query in zip(self.searchers, queries, strict=True)
         }
         scores[FUSED] = fuse(scores, self.agreement.of(source, left, right))
         # Rounded, so that a copy has exactly 1 and the order does not hang on the last bit of a sum.
-        scores = {name: np.round(values, _DECIMALS) for name, values in scores.items()}
-        order = ranking(left, right, scores[FUSED])
-        candidates = Candidates(left, right, scores).take(order).best(limit)
-        return Candidates(candidates.source + np.int32(start), candidates.reference, candidates.scores)
+        return {name: np.round(values, _DECIMALS) for name, values in scores.items()}
 
     def save(self, folder: str | Path) -> None:
         """Write the index into a folder, whole or not at all; an older index there is replaced."""

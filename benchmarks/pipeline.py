@@ -116,7 +116,8 @@ def same_answers(folder: Path) -> float:
         pc.and_(pc.equal(both["decision"], both["d"]), pc.equal(both["confidence"], both["c"])),
         pc.equal(pc.fill_null(both["entity_id"], ""), pc.fill_null(both["e"], "")),
     )
-    return sum(map(bool, alike.to_pylist())) / alone.num_rows
+    share: float = sum(alike.to_pylist()) / alone.num_rows
+    return share
 
 
 STEPS: Mapping[str, Callable[[Path], dict[str, Any]]] = {

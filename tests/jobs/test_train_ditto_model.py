@@ -160,7 +160,7 @@ def test_labels_reviews_and_identifiers_make_a_model_in_force(lake: Lakehouse) -
     found = {(row["metric"], row["label"]): row["value"] for row in rows}
     assert found["f1", ""] == figures["evaluation"]["f1"]["value"]
     assert found["pairs", "identifier/train"] + found["pairs", "identifier/evaluation"] == 3
-    assert not list((lake.settings.home / "training").iterdir())
+    assert not list((lake.settings.home / "training").rglob("*"))
 
 
 def test_trained_again_on_the_same_it_is_the_same_version(lake: Lakehouse) -> None:
@@ -250,4 +250,4 @@ def test_a_model_with_ditto(lake: Lakehouse, small_encoder: Path) -> None:
     figures = _run(lake, "--ditto", "true", "--encoder", str(small_encoder), "--epochs", "1")
     assert figures["ditto"] is True
     assert Matcher.load(models.model_folder(lake.settings)).model.cascade is not None
-    assert not list((lake.settings.home / "training").iterdir())
+    assert not list((lake.settings.home / "training").rglob("*"))

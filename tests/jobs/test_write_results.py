@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from entity_matching.jobs.examined import note_examined
+from entity_matching.jobs.examined import Examined, note_columns_decided, note_examined, read_columns_decided
 from entity_matching.jobs.job import Context
 from entity_matching.jobs.write_results import JOB, WriteResultsParameters, delete
 from entity_matching.lakehouse import Lakehouse, LakehouseSettings, open_lakehouse
@@ -19,6 +19,7 @@ from entity_matching.lakehouse.tables import (
     EXACT_MATCHES,
     MATCH_HISTORY,
     MATCHED_ENTITIES,
+    PIPELINE_RUNS,
     REFERENCE_ENTITIES,
     REVIEW_DECISIONS,
     REVIEW_QUEUE,
@@ -38,7 +39,17 @@ TYPES: dict[str, pa.DataType] = {
     "asked_ditto": pa.int32(),
     "previous_confidence": pa.float64(),
     **dict.fromkeys(
-        ["loaded_at", "ingested_at", "matched_at", "scored_at", "decided_at", "changed_at"], pa.timestamp("us", "UTC")
+        [
+            "loaded_at",
+            "ingested_at",
+            "matched_at",
+            "scored_at",
+            "decided_at",
+            "changed_at",
+            "started_at",
+            "finished_at",
+        ],
+        pa.timestamp("us", "UTC"),
     ),
 }
 CANDIDATE = [("entity_id", pa.string()), ("confidence", pa.float64())]
@@ -115,6 +126,11 @@ class Day:
 
     def write(self, run: str) -> dict[str, Any]:
         return dict(JOB.recorded(Context(self.lake, run, tick), WriteResultsParameters.model_validate({})))
+
+    def searched(self, run: str) -> None:
+        """Write down that exact-match of the run came to its end."""
+        row = {"run_id": run, "job": "exact-match", "status": "done", "parameters": "{}", "started_at": tick()}
+        self.put(PIPELINE_RUNS, row)
 
     def gold(self) -> dict[str, dict[str, Any]]:
         return {row["source_id"]: row for row in self.lake.read(MATCHED_ENTITIES).toArrow().to_pylist()}
@@ -296,7 +312,10 @@ def test_rows_that_the_run_looked_at_and_found_unconcerned_are_of_the_present_re
     day.write("r1")
     day.exact("r2", "two", "B", cause="reference")
     day.review("three", "C")
-    note_examined(day.lake.settings, "r2", "ref-r2")
+    note_examined(day.lake.settings, "r2", Examined("ref-r2", {}))
+    day.write("r2")
+    assert day.gold()["one"]["reference_version"] == "ref-r1"  # exact-match, which looks, was killed after its note
+    day.searched("r2")
     day.write("r2")
     gold = day.gold()
     assert (gold["one"]["reference_version"], gold["one"]["run_id"], gold["one"]["version"]) == ("ref-r2", "r1", 1)
@@ -305,6 +324,43 @@ def test_rows_that_the_run_looked_at_and_found_unconcerned_are_of_the_present_re
     assert len(gold) == 3
     day.write("r3")
     assert day.gold() == gold
+
+
+def test_the_columns_of_a_system_are_noted_once_all_of_its_decisions_are_written(day: Day) -> None:
+    settings = day.lake.settings
+    note_columns_decided(settings, {"erp": ("name",)})
+    day.source(one="h1", two="h1")
+    day.exact("r1", "one", "A")
+    day.exact("r1", "two", None)
+    note_examined(settings, "r1", Examined("ref-r1", {"crm": ("name", "city")}))
+    day.searched("r1")
+    day.write("r1")
+    assert read_columns_decided(settings) == {"erp": ("name",)}
+    day.scored("r1", "two", "no_match")
+    day.write("r1")
+    assert read_columns_decided(settings) == {"erp": ("name",), "crm": ("name", "city")}
+
+
+def test_records_of_one_key_in_two_systems_are_two(day: Day) -> None:
+    day.source(one="h1")
+    sources = day.lake.read(SOURCE_ENTITIES).toArrow()
+    place = sources.column_names.index("source_system")
+    erp = sources.set_column(place, "source_system", pa.array(["erp"]))
+    merge(day.lake, SOURCE_ENTITIES, day.lake.frame(erp))
+    day.exact("r1", "one", "A")
+    day.review("one", "B")
+    day.scored("r2", "one", "review", ("C", 0.5))
+    for table in (EXACT_MATCHES, SCORED_CANDIDATES):  # what r2 decided is of the other system
+        day.lake.sql(f"UPDATE {day.lake.name(table)} SET source_system = 'erp' WHERE run_id = 'r2'")
+    day.write("r1")
+    figures = day.write("r2")
+    rows = day.lake.read(MATCHED_ENTITIES).orderBy("source_system").toArrow().to_pylist()
+    found = [(row["source_system"], row["decision"], row["entity_id"], row["method"]) for row in rows]
+    assert found == [("crm", "match", "B", "review"), ("erp", "review", "C", "scored")]
+    assert figures["changes"] == {"new": 1}
+    day.drop(SOURCE_ENTITIES, source_system="crm", source_id="one")
+    assert day.write("r3")["removed"] == 1
+    assert [row["source_system"] for row in day.lake.read(MATCHED_ENTITIES).collect()] == ["erp"]
 
 
 def test_a_kill_between_history_and_gold_is_repaired_whatever_comes_next(day: Day) -> None:

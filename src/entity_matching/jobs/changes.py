@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,11 @@ from entity_matching.errors import ArtifactError
 from entity_matching.records import KEY
 from entity_matching.storage import read_table
 
+log = logging.getLogger(__name__)
+
 Mask = npt.NDArray[np.bool_]
+SPEED = frozenset({"threads", "batch_rows", "memory_mb"})
+"""Settings of the search that change how fast candidates are found, and not which."""
 
 
 @dataclass(frozen=True)
@@ -58,28 +63,40 @@ def _differ(left: pa.Table, right: pa.Table) -> Mask:
 
 
 def comparable(old: Path, present: Path) -> bool:
-    """Say whether two saved references were made alike: of the same attributes, searched with the same settings.
+    """Say whether two saved references were made alike: of the same attributes, searched by the same settings.
 
-    :returns: false also if the older one is no longer there.
+    :returns: false also if the older one is no longer there, or damaged.
+    :raises ArtifactError: if the present one cannot be read.
     """
-    return (old / "index").is_dir() and _form(old) == _form(present)
+    form = _form(present)
+    try:
+        return _form(old) == form
+    except ArtifactError as error:
+        log.info("The reference %s is not compared with: %s", old.name, error)
+        return False
 
 
 def _form(folder: Path) -> dict[str, object]:
-    """Return the columns of a reference's records, and what its index was made with."""
-    form: dict[str, object] = {"records": read_table(folder, "records").schema.to_string()}
-    for path in sorted((folder / "index").rglob("index.json")):
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ArtifactError(
-                f"{path} cannot be read: {error}.", remedy=f"Remove {folder}: it is made again."
-            ) from error
-        form[str(path.relative_to(folder))] = {name: value for name, value in data.items() if name != "rows"}
+    """Return the columns of a reference's records, and what its index was made with that decides what is found."""
+    form: dict[str, object] = {}
+    try:
+        with pa.OSFile(str(folder / "records.arrow"), "rb") as file:
+            form["records"] = pa.ipc.open_file(file).schema.to_string()
+        # the one of the index itself must be there
+        for path in {folder / "index" / "index.json", *(folder / "index").rglob("index.json")}:
+            data = dict(json.loads(path.read_text(encoding="utf-8")))
+            settings = {name: value for name, value in data.pop("settings", {}).items() if name not in SPEED}
+            data.pop("rows", None)
+            form[str(path.relative_to(folder))] = {**data, "settings": settings}
+    except (OSError, ValueError, AttributeError, TypeError) as error:  # pyarrow's own errors are among these
+        raise ArtifactError(f"{folder} cannot be read: {error}.", remedy="Remove it: it is made again.") from error
     return form
 
 
 @functools.lru_cache(maxsize=4)
 def changes_between(old: Path, present: Path) -> Changes:
-    """Compare two saved references that are comparable; once per process, since what is saved does not change."""
+    """Compare two saved references that are comparable; once per process, since what is saved does not change.
+
+    :raises ArtifactError: if one of them cannot be read.
+    """
     return Changes.between(read_table(old, "records").combine_chunks(), read_table(present, "records").combine_chunks())

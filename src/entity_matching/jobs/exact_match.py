@@ -46,8 +46,10 @@ def _work(context: Context, given: ExactMatchParameters) -> Figures:
     lake = context.lake
     equipment = equip(lake, given.model, kept=given.keep_references)
     versions = equipment.model_version, equipment.reference.version
-    rows = pending(context, *versions, full=given.full, rescore=given.rescore)
-    columns = read_columns(equipment.schema)
+    schema = equipment.schema
+    present = present_columns(lake.read(SOURCE_ENTITIES), schema)
+    rows = pending(context, *versions, full=given.full, rescore=given.rescore, schema=schema, columns=present)
+    columns = read_columns(schema)
     work = Work(
         model=str(equipment.model),
         reference=str(equipment.reference.folder),
@@ -55,7 +57,7 @@ def _work(context: Context, given: ExactMatchParameters) -> Figures:
         handed_on=_HANDED_ON,
         added=SETTLED,
         batch_rows=given.batch_rows,
-        present=present_columns(lake.read(SOURCE_ENTITIES), equipment.schema),
+        present=present,
     )
     like = lake.read(EXACT_MATCHES).select(*SETTLED)
     partitions = partitions_of(lake, given.partitions)

@@ -1,6 +1,7 @@
 """What runs note about the saved references, in files beside them.
 
-Neither file must be there: without them more records are looked at than need be.
+None of the files must be there: without them more records are looked at than need be, but for how far the reference
+has drifted, which then counts from the present one on.
 """
 
 from __future__ import annotations
@@ -8,22 +9,47 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from entity_matching.lakehouse.settings import LakehouseSettings
 
 
-def note_examined(settings: LakehouseSettings, run_id: str, reference_version: str) -> None:
-    """Note that a run looked for all the records that this reference concerns; earlier notes are dropped."""
-    _write(_examined(settings), {"run_id": run_id, "reference_version": reference_version})
+@dataclass(frozen=True)
+class Examined:
+    """What a run went by when it looked for the records to match.
+
+    ``reference_version``: the reference of which it looked for all the records it concerns. ``columns``: per source
+    system the columns that its records have.
+    """
+
+    reference_version: str
+    columns: Mapping[str, tuple[str, ...]]
 
 
-def examined_reference(settings: LakehouseSettings, run_id: str) -> str | None:
-    """Return the version of the reference that a run looked at; ``None`` if another run has looked since."""
+def note_examined(settings: LakehouseSettings, run_id: str, examined: Examined) -> None:
+    """Note what a run goes by; earlier notes are dropped."""
+    _write(_examined(settings), {"run_id": run_id, **asdict(examined)})
+
+
+def read_examined(settings: LakehouseSettings, run_id: str) -> Examined | None:
+    """Return what a run went by; ``None`` if another run has looked since."""
     data = _read(_examined(settings))
-    return str(data["reference_version"]) if data.get("run_id") == run_id else None
+    if data.get("run_id") != run_id:
+        return None
+    return Examined(str(data.get("reference_version")), _columns(data.get("columns")))
+
+
+def read_columns_decided(settings: LakehouseSettings) -> dict[str, tuple[str, ...]]:
+    """Return per source system the columns that its records had when gold was decided, where it is known."""
+    return _columns(_read(_decided(settings)))
+
+
+def note_columns_decided(settings: LakehouseSettings, columns: Mapping[str, Sequence[str]]) -> None:
+    """Keep what :func:`read_columns_decided` reads."""
+    _write(_decided(settings), columns)
 
 
 def read_drift(settings: LakehouseSettings) -> dict[str, float]:
@@ -46,8 +72,18 @@ def _examined(settings: LakehouseSettings) -> Path:
     return settings.artifacts / "references" / "examined.json"
 
 
+def _decided(settings: LakehouseSettings) -> Path:
+    return settings.artifacts / "references" / "columns.json"
+
+
 def _drift(settings: LakehouseSettings) -> Path:
     return settings.artifacts / "references" / "drift.json"
+
+
+def _columns(data: Any) -> dict[str, tuple[str, ...]]:
+    """Return lists of names by a name; what is none is left out."""
+    given = data.items() if isinstance(data, dict) else ()
+    return {system: tuple(map(str, names)) for system, names in given if isinstance(names, list)}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -64,6 +100,7 @@ def _write(path: Path, data: Mapping[str, Any]) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(dict(data), file, indent=1, sort_keys=True)
+        Path(name).chmod(0o644)  # for the jobs of other users
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from entity_matching.errors import SettingsError
+from entity_matching.errors import ArtifactError, SettingsError
 from entity_matching.jobs.affected import Question, affected
 from entity_matching.jobs.attributes import stored_schema
 from entity_matching.jobs.changes import Changes, changes_between, comparable
-from entity_matching.jobs.examined import note_drift, note_examined, read_drift
+from entity_matching.jobs.examined import (
+    Examined,
+    note_columns_decided,
+    note_drift,
+    note_examined,
+    read_columns_decided,
+    read_drift,
+)
 from entity_matching.jobs.references import reference_folder
 from entity_matching.lakehouse.tables import MATCHED_ENTITIES, REVIEW_DECISIONS, SOURCE_ENTITIES
 
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from entity_matching.jobs.job import Context
-    from entity_matching.lakehouse import Lakehouse
+    from entity_matching.lakehouse import Lakehouse, LakehouseSettings
     from entity_matching.schema import Schema
 
 log = logging.getLogger(__name__)
@@ -66,29 +74,34 @@ def pending(
     full: bool = False,
     rescore: bool = False,
     schema: Schema | None = None,
+    columns: Mapping[str, tuple[str, ...]] | None = None,
     settings: PendingSettings | None = None,
 ) -> DataFrame:
     """Return the records that a run is to look at, each with the first cause that holds.
 
-    =============  =================================================================
+    =============  ======================================================================
     ``new``        gold does not have it
-    ``changed``    what matching reads of it is not what gold was decided on
+    ``changed``    what matching reads of it, or the columns that its system has, are not what gold was decided on
     ``full``       any other, with ``full``
     ``review``     what a person had decided on it was taken back
     ``model``      another model had decided, with ``rescore``
     ``reference``  the reference changed in a way that may concern it
-    =============  =================================================================
+    =============  ======================================================================
 
-    All this is told from gold and the saved references, so that a run that was killed leaves nothing that the next
-    one would have to know about.
+    All this is told from gold, the saved references and notes beside them, so that a run that was killed leaves
+    nothing that the next one would have to know about.
 
     :param reference_version: the present version of the reference, whose folder has been saved.
     :param schema: what that was made ready with; by default the one of the catalog.
+    :param columns: per source system the columns of the schema that its records have, on which a decision depends; by
+        default all.
     :returns: ``source_system``, ``source_id``, ``content_hash``, ``attributes`` and ``cause``.
     """
     from pyspark.sql import functions as F  # noqa: N812, PLC0415 - optional
 
     settings = settings or PendingSettings()
+    examined = Examined(reference_version, columns or {})
+    regrown = _regrown(context.lake.settings, examined.columns)
     plan = _Plan() if full else _Plan.make(context.lake, reference_version, settings)
     known = _with_gold(context.lake, settings.doubt)
     at_once = F.col("reference_version").isNull() | F.col("reference_version").isin(list(plan.all_of))
@@ -96,6 +109,7 @@ def pending(
         F.when(F.col("decided_hash").isNull(), "new")
         .when(F.col("decided_hash") != F.col("content_hash"), "changed")
         .when(F.lit(full), "full")
+        .when(F.col("source_system").isin(regrown), "changed")
         .when((F.col("method") == "review") & ~F.col("reviewed"), "review")
         .when(F.lit(rescore) & ~F.col("model_version").eqNullSafe(model_version), "model")
         .when(at_once, "reference")
@@ -104,11 +118,38 @@ def pending(
     rows = caused.where(F.col("cause").isNotNull()).select(*_ASKED[:4], "cause")
     for old in plan.some_of:
         asked = caused.where(F.col("cause").isNull() & (F.col("reference_version") == old)).select(*_ASKED)
-        question = _question(context.lake, schema, (old, reference_version), settings)
+        question = Question(
+            old=str(reference_folder(context.lake.settings, old)),
+            present=str(reference_folder(context.lake.settings, reference_version)),
+            schema=(schema or stored_schema(context.lake.settings)).model_dump_json(),
+            nearest=settings.nearest,
+            batch_rows=settings.batch_rows,
+            columns=columns,
+        )
         found = asked.mapInArrow(functools.partial(affected, question), _HANDED_ON)
         rows = rows.unionByName(found.withColumn("cause", F.lit("reference")))
-    note_examined(context.lake.settings, context.run_id, reference_version)
+    note_examined(context.lake.settings, context.run_id, examined)
     return rows
+
+
+def _regrown(settings: LakehouseSettings, columns: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Return the systems whose records may have been decided with other columns; what was known of them is forgotten.
+
+    The run that then decides them notes their columns when gold has its decisions.
+    """
+    before = read_columns_decided(settings)
+    regrown = [system for system, names in columns.items() if set(before.get(system, ())) != set(names)]
+    for system in regrown:
+        if system in before:
+            log.info(
+                "All records of '%s' are matched again: its columns were %s, and are %s.",
+                system,
+                ", ".join(sorted(before[system])),
+                ", ".join(sorted(columns[system])),
+            )
+    if not before.keys().isdisjoint(regrown):
+        note_columns_decided(settings, {name: kept for name, kept in before.items() if name not in regrown})
+    return regrown
 
 
 @dataclass(frozen=True)
@@ -143,7 +184,13 @@ class _Plan:
 def _changes(lake: Lakehouse, old: str, present: str) -> Changes | None:
     """Return what changed; ``None`` if the two cannot be compared."""
     folders = reference_folder(lake.settings, old), reference_folder(lake.settings, present)
-    return changes_between(*folders) if comparable(*folders) else None
+    if not comparable(*folders):
+        return None
+    try:
+        return changes_between(*folders)
+    except ArtifactError as error:  # the present one is read by whoever matches against it
+        log.info("The reference %s is not compared with: %s", old, error)
+        return None
 
 
 def _explain(old: str, share: float | None, settings: PendingSettings) -> None:
@@ -180,15 +227,10 @@ FROM {gold} WHERE method = 'scored' GROUP BY model_version"""
   g.content_hash AS decided_hash, g.method, g.model_version, g.reference_version,
   r.source_id IS NOT NULL AS reviewed,
   transform(g.candidates, c -> c.entity_id) AS listed,
-  g.method = 'scored' AND ({near} OR (g.decision <> 'no_match'
-    AND g.confidence - coalesce(get(g.candidates, 1).confidence, 0) < {doubt})) AS doubtful
+  g.method = 'scored' AND ({near}) OR (g.method = 'scored' AND g.decision <> 'no_match'
+    OR g.method = 'review' AND g.decision = 'review')
+    AND g.confidence - coalesce(get(g.candidates, 1).confidence, 0) < {doubt} AS doubtful
 FROM {lake.name(SOURCE_ENTITIES)} s
 LEFT JOIN {gold} g ON g.source_system = s.source_system AND g.source_id = s.source_id
 LEFT JOIN ({edges}) e ON e.model_version <=> g.model_version
 LEFT JOIN {lake.name(REVIEW_DECISIONS)} r ON r.source_system = s.source_system AND r.source_id = s.source_id""")
-
-
-def _question(lake: Lakehouse, schema: Schema | None, versions: tuple[str, str], settings: PendingSettings) -> Question:
-    old, present = (str(reference_folder(lake.settings, version)) for version in versions)
-    read = (schema or stored_schema(lake.settings)).model_dump_json()
-    return Question(old, present, read, settings.nearest, settings.batch_rows)

@@ -7,7 +7,7 @@ no longer has sends the record to review.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 WRITER = "write-results"
 """Name of the job that writes these."""
+FINDER = "exact-match"
+"""Name of the job that finds the records that a run looks at."""
 
 # Every record that the run looked at, with what its stages decided, whichever of them did, and what becomes of it:
 # written, undecided (never scored), or outdated (it has changed since, it is gone, or a later run decided it).
@@ -88,8 +90,8 @@ _JUDGED = """judged AS (
     CASE WHEN NOT d.stands THEN {now} ELSE b.matched_at END AS matched_at,
     d.stands IS NOT NULL AS reviewed,
     CASE WHEN d.stands THEN d.decision WHEN NOT d.stands THEN 'review' ELSE b.decision END AS decision,
-    CASE WHEN d.stands THEN d.entity_id WHEN NOT d.stands THEN get(b.candidates, 0).entity_id
-      ELSE b.entity_id END AS entity_id,
+    CASE WHEN d.stands THEN CASE WHEN d.decision = 'match' THEN d.entity_id END
+      WHEN NOT d.stands THEN get(b.candidates, 0).entity_id ELSE b.entity_id END AS entity_id,
     CASE WHEN d.stands THEN 1.0D WHEN NOT d.stands THEN coalesce(get(b.candidates, 0).confidence, 0.0D)
       ELSE b.confidence END AS confidence,
     CASE WHEN d.stands IS NULL THEN b.method ELSE 'review' END AS method,
@@ -140,12 +142,21 @@ _ROWS = """SELECT source_system, source_id, decision, entity_id, confidence, met
   matched_at
 FROM compared"""
 
+# Numbers of records, all in one query.
+_COUNTED = """SELECT 'written' AS what, decision, cause, changes, count(*) AS records FROM compared
+GROUP BY decision, cause, changes
+UNION ALL SELECT fate, '', '', false, count(*) FROM looked_at WHERE fate <> 'written' GROUP BY fate
+UNION ALL SELECT 'removed', '', '', false, count(*) FROM ({gone}) AS gone"""
+
 # Rows of gold that the run, which looked for all that the reference concerns, had no reason to look at.
 _UNCONCERNED = """SELECT g.* FROM {gold} g
 LEFT SEMI JOIN {sources} b ON b.source_system = g.source_system AND b.source_id = g.source_id
 LEFT ANTI JOIN looked_at l ON l.source_system = g.source_system AND l.source_id = g.source_id
 LEFT ANTI JOIN compared c ON c.source_system = g.source_system AND c.source_id = g.source_id
 WHERE NOT g.reference_version <=> {reference_version}"""
+
+# Whether there may be any; quicker.
+_OF_ANOTHER = "SELECT 1 FROM {gold} WHERE NOT reference_version <=> {reference_version} LIMIT 1"
 
 # Rows of the history that gold does not bear out, of runs that did not come to their end.
 _UNWRITTEN = """SELECT h.source_system, h.source_id, h.version FROM {history} h
@@ -156,6 +167,20 @@ LEFT JOIN (
   GROUP BY source_system, source_id
 ) AS gone ON gone.source_system = h.source_system AND gone.source_id = h.source_id
 WHERE h.version > coalesce(g.version, gone.version, 0)"""
+
+
+@dataclass
+class Counts:
+    """Numbers of records.
+
+    ``decisions``: what is written, by decision; ``changes``: of these, what becomes something else, by cause;
+    ``fates``: what the run looked at and does not write, by why; ``removed``: what leaves gold.
+    """
+
+    decisions: dict[str, int] = field(default_factory=lambda: {"match": 0, "review": 0, "no_match": 0})
+    changes: dict[str, int] = field(default_factory=dict)
+    fates: dict[str, int] = field(default_factory=lambda: {"undecided": 0, "outdated": 0})
+    removed: int = 0
 
 
 @dataclass(frozen=True)
@@ -184,26 +209,41 @@ class Results:
         """Keys of the history's rows that a run wrote which was killed before it wrote gold."""
         return self._query(_UNWRITTEN)
 
-    def unconcerned(self, reference_version: str) -> DataFrame:
+    @property
+    def is_searched(self) -> bool:
+        """Whether the run has looked, to the end, for the records it concerns."""
+        runs = self.context.lake.read(PIPELINE_RUNS)
+        own = f"run_id = {literal(self.context.run_id)} AND job = {literal(FINDER)} AND status = 'done'"
+        return not runs.where(own).isEmpty()
+
+    def unconcerned(self, reference_version: str) -> DataFrame | None:
         """Rows of gold of another reference that this one's changes do not concern, with the version of this one.
 
         :param reference_version: that for which the run looked for all the records it concerns.
+        :returns: ``None`` if there are none.
         """
         from pyspark.sql import functions as F  # noqa: N812, PLC0415 - optional
 
+        if not self._query(_OF_ANOTHER, reference_version=literal(reference_version)).collect():
+            return None
         rows = self._query(_UNCONCERNED, *_PARTS, reference_version=literal(reference_version))
+        if rows.isEmpty():
+            return None
         return rows.withColumn("reference_version", F.lit(reference_version))
 
-    def fates(self) -> dict[str, int]:
-        """Return how many of the records that the run looked at are written, undecided and outdated."""
-        counted = self._query("SELECT fate, count(*) AS records FROM looked_at GROUP BY fate", _LOOKED_AT)
-        return {row["fate"]: row["records"] for row in counted.collect()}
-
-    def counts(self) -> list[tuple[str, str, bool, int]]:
-        """Return how many rows are written: decision, cause, whether the decision or entity changes, number."""
-        query = "SELECT decision, cause, changes, count(*) AS records FROM compared GROUP BY decision, cause, changes"
-        counted = self._query(query, *_PARTS).collect()
-        return [(row["decision"], row["cause"], row["changes"], row["records"]) for row in counted]
+    def counts(self) -> Counts:
+        """Count what the run does."""
+        counts = Counts()
+        for row in self._query(_COUNTED, *_PARTS).collect():
+            if row["what"] == "removed":
+                counts.removed += row["records"]
+            elif row["what"] in ("undecided", "outdated"):
+                counts.fates[row["what"]] = row["records"]
+            else:
+                counts.decisions[row["decision"]] += row["records"]
+                if row["changes"]:
+                    counts.changes[row["cause"]] = counts.changes.get(row["cause"], 0) + row["records"]
+        return counts
 
     def _query(self, query: str, *parts: str, **values: str) -> DataFrame:
         text = f"WITH {', '.join(parts)} {query}" if parts else query

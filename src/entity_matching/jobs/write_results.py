@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from entity_matching.jobs.examined import examined_reference
+from entity_matching.jobs.examined import note_columns_decided, read_columns_decided, read_examined
 from entity_matching.jobs.job import Context, Job
 from entity_matching.jobs.parameters import Parameters
-from entity_matching.jobs.results import WRITER, Results
+from entity_matching.jobs.results import WRITER, Counts, Results
 from entity_matching.lakehouse.layout import Table
 from entity_matching.lakehouse.names import quoted
 from entity_matching.lakehouse.tables import MATCH_HISTORY, MATCHED_ENTITIES
@@ -38,47 +39,41 @@ def _work(context: Context, parameters: WriteResultsParameters) -> dict[str, Any
     undone = delete(lake, MATCH_HISTORY, results.unwritten)
     if undone:
         log.info("%d rows of the history are taken back: a run was killed before gold had them.", undone)
-    removed = results.removed.count()
-    figures = {**_figures(results), "removed": removed}
-    if figures["changes"] or removed:
+    counts = results.counts()
+    _tell(counts)
+    if counts.changes or counts.removed:
         merge(lake, MATCH_HISTORY, results.history, distinct=True)
-    _write_gold(context, results, any_rows=any(figures["decisions"].values()))
-    delete(lake, MATCHED_ENTITIES, results.removed.select(*MATCHED_ENTITIES.key), known=removed)
-    return figures
+    _write_gold(context, results, counts)
+    delete(lake, MATCHED_ENTITIES, results.removed.select(*MATCHED_ENTITIES.key), known=counts.removed)
+    changes = dict(sorted(counts.changes.items()))
+    return {"decisions": counts.decisions, "changes": changes, **counts.fates, "removed": counts.removed}
 
 
-def _write_gold(context: Context, results: Results, *, any_rows: bool) -> None:
+def _write_gold(context: Context, results: Results, counts: Counts) -> None:
     """Write the decisions, and which reference the others hold for: in one commit."""
-    rows = results.rows
-    reference = examined_reference(context.lake.settings, context.run_id)
-    if reference is not None:
-        unconcerned = results.unconcerned(reference)
-        any_rows = any_rows or not unconcerned.isEmpty()
-        rows = rows.unionByName(unconcerned)
-    if any_rows:
-        merge(context.lake, MATCHED_ENTITIES, rows, distinct=True)
+    settings = context.lake.settings
+    examined = read_examined(settings, context.run_id) if results.is_searched else None
+    unconcerned = results.unconcerned(examined.reference_version) if examined else None
+    rows = [results.rows] if any(counts.decisions.values()) else []
+    rows += [] if unconcerned is None else [unconcerned]
+    if rows:
+        merge(context.lake, MATCHED_ENTITIES, functools.reduce(_union, rows), distinct=True)
+    if examined and not counts.fates["undecided"]:
+        note_columns_decided(settings, {**read_columns_decided(settings), **examined.columns})
 
 
-def _figures(results: Results) -> dict[str, Any]:
-    """Return numbers of records: by decision; changes by cause; and what the run looked at and is not written."""
-    decisions = {"match": 0, "review": 0, "no_match": 0}
-    changes: dict[str, int] = {}
-    for decision, cause, does_change, records in results.counts():
-        decisions[decision] += records
-        if does_change:
-            changes[cause] = changes.get(cause, 0) + records
-    fates = results.fates()
-    undecided, outdated = fates.get("undecided", 0), fates.get("outdated", 0)
-    if undecided:
-        log.warning("%d records were looked at and not scored; run score-candidates first.", undecided)
-    if outdated:
-        log.info("%d records have changed since they were matched, and are left to the next run.", outdated)
-    return {
-        "decisions": decisions,
-        "changes": dict(sorted(changes.items())),
-        "undecided": undecided,
-        "outdated": outdated,
-    }
+def _union(one: DataFrame, other: DataFrame) -> DataFrame:
+    return one.unionByName(other)
+
+
+def _tell(counts: Counts) -> None:
+    """Log what the run looked at and does not write."""
+    if counts.fates["undecided"]:
+        log.warning("%d records were looked at and not scored; run score-candidates first.", counts.fates["undecided"])
+    if counts.fates["outdated"]:
+        log.info(
+            "%d records have changed since they were matched, and are left to the next run.", counts.fates["outdated"]
+        )
 
 
 def delete(lake: Lakehouse, table: Table, keys: DataFrame, *, known: int | None = None) -> int:

@@ -21,11 +21,12 @@ from entity_matching.matcher.decide import Thresholds
 from entity_matching.matcher.fit import Progress
 from entity_matching.matcher.folds import entity_folds
 from entity_matching.matcher.model import Model
+from entity_matching.matcher.pairs import judge_pairs, paired
 from entity_matching.matcher.reference import Reference
 from entity_matching.matcher.tables import to_table
 from entity_matching.matcher.train import Task
 from entity_matching.normalize import normalize_table
-from entity_matching.schema import Schema, Side
+from entity_matching.schema import Key, Schema, Side
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,23 @@ class Matcher:
     def prepare(self, reference: Any) -> Reference:
         """Make a reference ready to be matched against many times."""
         return Reference.prepare(to_table(reference, "the reference"), self.schema, self.settings.search)
+
+    def score_pairs(self, left: Any, right: Any) -> pa.Table:
+        """Say of pairs of records whether they denote the same entity, each pair by itself.
+
+        What is answered of a pair depends on nothing else that is asked.
+
+        :param left: records such as the source's, one per pair; columns that are missing count as empty.
+        :param right: records such as the reference's, one per pair, in the same order.
+        :returns: one row per pair: ``prediction`` (int64, 1 for a match) and ``confidence`` (float64, 0 to 1).
+        :raises InputError: if a table cannot be taken, or they have not the same number of rows.
+        """
+        tables = paired(to_table(left, "the left records"), to_table(right, "the right records"))
+        schema = self.schema.model_copy(update={"key": Key()})
+        sides = zip(tables, (Side.SOURCE, Side.REFERENCE), strict=True)
+        return judge_pairs(
+            self.model, *(normalize_table(table, schema, side).combine_chunks() for table, side in sides)
+        )
 
     def with_target_precision(self, target_precision: float) -> Self:
         """Return the same matcher deciding at another precision of automatic matches, above 0, at most 1."""

@@ -1,0 +1,1 @@
+"""The registry of models: every version logged, judged, promoted and found again, with MLflow."""

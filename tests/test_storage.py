@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,3 +44,33 @@ def test_a_second_write_replaces_the_first(tmp_path: Path) -> None:
     storage.replace_folder(target, lambda folder: storage.write_meta(folder, {"rows": 2}))
     assert storage.read_meta(target)["rows"] == 2
     assert [path.name for path in target.parent.iterdir()] == ["index"]
+
+
+@pytest.mark.parametrize("array", [np.arange(5), np.zeros(0, np.int32), np.zeros((0, 3)), np.ones((1, 2), np.float32)])
+def test_an_array_is_read_as_it_was_written_and_its_file_stays_as_it_is(tmp_path: Path, array: Any) -> None:
+    storage.write_array(tmp_path, "words", array)
+    read = storage.read_array(tmp_path, "words")
+    assert type(read) is np.ndarray
+    assert (read.dtype, read.shape) == (array.dtype, array.shape)
+    np.testing.assert_array_equal(read, array)
+    read[...] = 7
+    np.testing.assert_array_equal(storage.read_array(tmp_path, "words"), array)
+
+
+def test_an_array_is_read_where_files_cannot_be_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage.write_array(tmp_path, "words", np.arange(5))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("No such device")
+
+    monkeypatch.setattr(np, "memmap", refuse)
+    np.testing.assert_array_equal(storage.read_array(tmp_path, "words"), np.arange(5))
+
+
+@pytest.mark.parametrize("left", [0, 10, 130, -8])
+def test_an_array_cut_short_is_refused(tmp_path: Path, left: int) -> None:
+    storage.write_array(tmp_path, "words", np.arange(50))
+    path = tmp_path / "words.npy"
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(ArtifactError, match=r"words\.npy"):
+        storage.read_array(tmp_path, "words")

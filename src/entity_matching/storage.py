@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,15 @@ def write_array(folder: Path, name: str, array: npt.NDArray[Any]) -> None:
 def read_array(folder: Path, name: str) -> npt.NDArray[Any]:
     """Read one array.
 
+    The file is mapped where the file system can do it: then only what is used is read, and processes share it. The map
+    is copy-on-write, not read-only, since compiled code asks for arrays that it could write to.
+
     :raises ArtifactError: if the file is missing or damaged.
     """
     path = folder / f"{name}.npy"
+    with suppress(OSError, ValueError, EOFError):  # what is wrong with the file, if it is the file, is told below
+        mapped: npt.NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
+        return mapped.view(np.ndarray)
     try:
         array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -74,7 +74,7 @@ def _fill(lake: Lakehouse) -> None:
     })))  # fmt: skip
     for number, run_id in enumerate(("r1", "r2")):
         context = Context(lake, run_id, partial(_hours_later, number))
-        record_metrics(context, "run", [("records", "", 1), ("alert", f"drift of {run_id}", 0.5)])
+        record_metrics(context, run=[("records", "", 1), ("alert", f"drift of {run_id}", 0.5)])
 
 
 @pytest.fixture(scope="module")

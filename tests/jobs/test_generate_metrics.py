@@ -239,9 +239,9 @@ def test_without_the_model_drift_is_not_measured_and_it_says_so(
 
 def test_many_rejected_rows_alert(lake: Lakehouse) -> None:
     context = Context(lake, "r1", lambda: DAY)
-    record_metrics(context, "ingest", [("rows", "", 100), ("rejected", "", 1), ("rows", "a.csv", 100)])
+    record_metrics(context, ingest=[("rows", "", 100), ("rejected", "", 1), ("rows", "a.csv", 100)])
     assert _measure(lake, "r1")["alerts"] == {}
-    record_metrics(context, "ingest", [("rejected", "", 2)])
+    record_metrics(context, ingest=[("rejected", "", 2)])
     assert _measure(lake, "r1")["alerts"] == {"quarantine share": 0.02}
     assert _measure(lake, "r1", quarantine_share=0.05)["alerts"] == {}
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,10 @@ import pytest
 
 from entity_matching.config import SearchSettings
 from entity_matching.errors import EntityMatchingError
+from entity_matching.jobs import references
 from entity_matching.jobs.references import ready_reference, reference_folder, reference_version
 from entity_matching.lakehouse import Lakehouse
+from entity_matching.lakehouse.tables import REFERENCE_ENTITIES
 from entity_matching.matcher.reference import Reference
 from entity_matching.schema import Kind
 
@@ -56,6 +59,21 @@ def test_the_version_tells_what_the_reference_is_made_ready_with(small: Lakehous
     assert reference_version(small, schema, replace(SEARCH, threads=2, batch_rows=5)) == before
 
 
+def test_the_version_is_computed_once_per_state_of_the_table(
+    small: Lakehouse, bronze: Bronze, companies: Companies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = reference_version(small, companies.schema, SEARCH)
+    with monkeypatch.context() as patched:
+        patched.setattr(references, "_hashes", lambda lake: pytest.fail("computed again"))
+        assert reference_version(small, companies.schema, SEARCH) == before
+    other = companies.reference.slice(40, 40)
+    small.spark.sql(f"DROP TABLE {small.name(REFERENCE_ENTITIES)}")
+    shutil.rmtree(small.location(REFERENCE_ENTITIES))
+    small.create()  # made anew, its commits are numbered as those of the old one
+    bronze.reference(small, other)
+    assert reference_version(small, companies.schema, SEARCH) != before
+
+
 def test_a_version_is_made_once_with_its_records_in_order(
     small: Lakehouse, companies: Companies, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -90,7 +108,8 @@ def test_versions_that_were_not_used_for_long_are_removed(
     ready_reference(small, companies.schema, replace(SEARCH, limit=1))  # used again
     caplog.set_level(logging.INFO, "entity_matching.jobs.references")
     last = ready_reference(small, companies.schema, SEARCH, kept=2)
-    assert {path.name for path in last.folder.parent.iterdir()} == {last.version, made[0].version, "note.json"}
+    left = {path.name for path in last.folder.parent.iterdir()}
+    assert left == {last.version, made[0].version, "note.json", "fingerprints.json"}
     assert f"{made[1].version} is removed; 2 are kept" in caplog.text
 
 
@@ -104,7 +123,7 @@ def test_a_reference_that_cannot_be_made_leaves_nothing(
     with pytest.raises(OSError, match="No space"):
         ready_reference(small, companies.schema, SEARCH)
     folder = reference_folder(small.settings, reference_version(small, companies.schema, SEARCH))
-    assert list(folder.parent.iterdir()) == []
+    assert not any(path.is_dir() for path in folder.parent.iterdir())
 
 
 def test_without_reference_records_what_to_do_is_said(open_lake: OpenLake, companies: Companies) -> None:

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from entity_matching.config import SearchSettings
+from entity_matching.errors import ArtifactError
 from entity_matching.schema import Schema
 from entity_matching.search import sparse
 from entity_matching.search.lexical import LexicalSearcher
@@ -30,7 +32,9 @@ def test_equal_scores_go_by_reference_row(
     assert every.reference[ties].tolist() == sorted(every.reference[ties].tolist())
 
 
-def test_blocks_find_what_one_block_finds(companies: Tables, schema: Schema, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_find_what_one_block_finds(
+    companies: Tables, schema: Schema, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(0)
     names = ["".join(rng.choice(list("abcde "), 12)).strip() + " x" for _ in range(300)]
     table = companies(*names)
@@ -40,6 +44,15 @@ def test_blocks_find_what_one_block_finds(companies: Tables, schema: Schema, mon
     first, second = (searcher.search(searcher.encode(table), 10) for searcher in (whole, blocks))
     assert np.array_equal(first.reference, second.reference)
     assert first.score == pytest.approx(second.score, abs=1e-6)
+    blocks.save(tmp_path)
+    monkeypatch.setattr(sparse, "_BLOCK", 50)
+    third = LexicalSearcher.load(tmp_path, SearchSettings())
+    found = third.search(third.encode(table), 10)
+    assert np.array_equal(second.reference, found.reference)
+    assert np.array_equal(second.score, found.score)
+    np.save(tmp_path / "blocks.npy", np.load(tmp_path / "blocks.npy")[:-1])
+    with pytest.raises(ArtifactError, match="its blocks hold 256 of"):
+        LexicalSearcher.load(tmp_path, SearchSettings())
 
 
 def test_what_is_left_out_is_logged_and_still_counts_in_the_similarity(

@@ -49,11 +49,9 @@ def _work(context: Context, given: MetricsParameters) -> Figures:
     run, measured = RunFigures(context.lake, run_id), replace(context, run_id=run_id)
     drift = _drift(run, given.drift_records)
     alerts = dict(_alerts(run, drift, given))
-    record_metrics(measured, "exact", _exact(run))
-    record_metrics(measured, "score", _score(run))
-    record_metrics(measured, "write", _write(run))
+    whole = [*_whole(run), *_of_drift(drift), *((ALERT, *alert) for alert in alerts.items())]
     _clear_alerts(measured)
-    record_metrics(measured, "run", [*_whole(run), *_of_drift(drift), *((ALERT, *alert) for alert in alerts.items())])
+    record_metrics(measured, exact=_exact(run), score=_score(run), write=_write(run), run=whole)
     for label, value in alerts.items():
         log.warning("Alert: %s is %.3g.", label, value)
     return {

@@ -130,10 +130,10 @@ def _check(expected: Expectations, prepared: Sequence[Prepared]) -> None:
 
 
 def _record(context: Context, prepared: Sequence[Prepared]) -> None:
-    record_metrics(context, "ingest", [figure for one in prepared for figure in _counts(one)])
+    counts = [figure for one in prepared for figure in _counts(one)]
     quality = [figure for one in prepared for figure in _quality(one)]
     types = [figure for one in prepared for figure in type_figures(one.opened.side, one.opened.filled)]
-    record_metrics(context, QUALITY, quality + types)
+    record_metrics(context, **{"ingest": counts, QUALITY: quality + types})
 
 
 def _counts(prepared: Prepared) -> Iterator[Figure]:

@@ -14,23 +14,24 @@ Figure = tuple[str, str, float | None]
 """What is measured, of what (``""``: of the whole), and the figure."""
 
 
-def record_metrics(context: Context, stage: str, rows: Iterable[Figure]) -> int:
-    """Write down figures of a stage; those that the run wrote before under the same names are replaced.
+def record_metrics(context: Context, **stages: Iterable[Figure]) -> int:
+    """Write down figures in one commit; those that the run wrote before under the same names are replaced.
 
-    :param stage: ``ingest``, ``quality``, ``exact``, ``score``, ``write``, ``run`` or ``train``.
-    :param rows: metric, label and value; of two with one metric and label the last counts.
+    :param stages: figures by their stage: ``ingest``, ``quality``, ``exact``, ``score``, ``write``, ``run`` or
+        ``train``; of two with one metric and label the last counts.
     :returns: how many were written.
     """
-    figures = {(metric, label): value for metric, label, value in rows}
+    figures = {(stage, metric, label): value for stage, rows in stages.items() for metric, label, value in rows}
     if not figures:
         return 0
     count = len(figures)
+    names = {place: pa.array(column, pa.string()) for place, column in enumerate(zip(*figures, strict=True))}
     table = pa.table(
         {
             "run_id": pa.array([context.run_id] * count, pa.string()),
-            "stage": pa.array([stage] * count, pa.string()),
-            "metric": pa.array([metric for metric, _ in figures], pa.string()),
-            "label": pa.array([label for _, label in figures], pa.string()),
+            "stage": names[0],
+            "metric": names[1],
+            "label": names[2],
             "value": pa.array(figures.values(), pa.float64()),
             "measured_at": pa.array([context.clock()] * count, pa.timestamp("us", "UTC")),
         }

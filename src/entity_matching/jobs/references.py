@@ -21,6 +21,7 @@ import pyarrow as pa
 from entity_matching.config import SearchSettings
 from entity_matching.errors import EntityMatchingError
 from entity_matching.jobs.attributes import ENTITY, keyed, records_of
+from entity_matching.jobs.notes import read_note, write_note
 from entity_matching.lakehouse import Lakehouse, LakehouseSettings
 from entity_matching.lakehouse.tables import REFERENCE_ENTITIES
 from entity_matching.matcher.reference import Reference
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 KEPT = 3
 """Versions of the reference that are kept by default."""
+_NOTE = "fingerprints"
+"""Note of the fingerprints that were computed, by the table's state and a digest of the rest."""
 _DIGITS = 16
 _DAY = 24 * 60 * 60
 """Seconds after which a folder that was never finished is taken to be abandoned."""
@@ -58,21 +61,37 @@ class SavedReference:
 def reference_version(lake: Lakehouse, schema: Schema, settings: SearchSettings) -> str:
     """Return the fingerprint of the master list, made ready by this schema and these settings.
 
+    It is computed once per state of the table, and then noted beside the references.
+
     :returns: 16 hex digits of a SHA-256 over the hashes of the sorted records, over the schema's attributes, over the
         settings that the candidates depend on, and over the version of this package.
     """
+    attributes = [attribute.model_dump(mode="json") for attribute in schema.attributes]
+    made_with = [__version__, attributes, settings.limit, settings.depth, settings.max_postings]
+    digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode())
+    state = lake.state(REFERENCE_ENTITIES)
+    asked = f"{state} {digest.hexdigest()[:_DIGITS]}"
+    noted = read_note(lake.settings, _NOTE)
+    if state is not None and asked in noted:
+        return str(noted[asked])
+    for text in _hashes(lake):
+        digest.update(text.encode())
+    version = digest.hexdigest()[:_DIGITS]
+    if state is not None:
+        others = {key: value for key, value in noted.items() if key.startswith(f"{state} ")}
+        write_note(lake.settings, _NOTE, {**others, asked: version})
+    return version
+
+
+def _hashes(lake: Lakehouse) -> list[str]:
+    """Return hashes of all records and their keys, sorted."""
     # hashed in parts, so that no row grows with the list; a content hash has always the same length
     parts = lake.sql(
         "SELECT substr(record, 1, 3) AS part, sha2(concat_ws('', sort_array(collect_list(record))), 256) AS digest"
         " FROM (SELECT sha2(concat(content_hash, entity_id), 256) AS record"
         f" FROM {lake.name(REFERENCE_ENTITIES)}) AS records GROUP BY substr(record, 1, 3)"
     ).toArrow()
-    attributes = [attribute.model_dump(mode="json") for attribute in schema.attributes]
-    made_with = [__version__, attributes, settings.limit, settings.depth, settings.max_postings]
-    digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode())
-    for text in sorted(parts["digest"].to_pylist()):
-        digest.update(text.encode())
-    return digest.hexdigest()[:_DIGITS]
+    return sorted(parts["digest"].to_pylist())
 
 
 def reference_folder(settings: LakehouseSettings, version: str) -> Path:

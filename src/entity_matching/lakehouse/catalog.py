@@ -16,7 +16,7 @@ from entity_matching.lakehouse import upgrade
 from entity_matching.lakehouse.failures import explained
 from entity_matching.lakehouse.layout import VERSION_PROPERTY, Table, View
 from entity_matching.lakehouse.names import literal, quoted
-from entity_matching.lakehouse.settings import LOCAL, LakehouseSettings
+from entity_matching.lakehouse.settings import DATABRICKS, LOCAL, LakehouseSettings
 from entity_matching.lakehouse.staging import LARGEST_MESSAGE, Staging
 from entity_matching.lakehouse.tables import SCHEMAS, TABLES, VIEWS
 
@@ -127,6 +127,23 @@ class Lakehouse:
             return dict(self.delta(table).metadata().configuration)
         rows = self.spark.sql(f"SHOW TBLPROPERTIES {self.name(table)}").collect()
         return {row["key"]: row["value"] for row in rows}
+
+    def state(self, table: Table) -> str | None:
+        """Return what is another text after each commit to a table, and of a table that was made anew.
+
+        :returns: the table's own id and the number of its last commit; ``None`` where that is not to be had: from a
+            Spark server without Delta Lake.
+        """
+        if self.is_local:
+            delta = self.delta(table)
+            return f"{delta.metadata().id}-{delta.version()}"
+        if self.settings.target != DATABRICKS:
+            return None
+        detail, last = (
+            self.spark.sql(f"DESCRIBE {what} {self.name(table)}{end}").collect()[0]
+            for what, end in (("DETAIL", ""), ("HISTORY", " LIMIT 1"))
+        )
+        return f"{detail['id']}-{last['version']}"
 
     def location(self, table: Table) -> str:
         """Return the folder of a local table."""

@@ -23,7 +23,58 @@ from entity_matching.search.parallel import ordered_map
 logger = logging.getLogger(__name__)
 
 _CHUNK_VALUES = 4_000_000  # numbers gathered at once to compare pairs, some 100 MB
+_PARTS = ("data", "indices", "indptr")  # of a sparse matrix
 _BLOCK = 131_072  # documents searched at once: their sums fit into the processor's cache, which is 4 times as fast
+
+
+@dataclass(frozen=True)
+class Postings:
+    """Transposed documents, block by block, without the columns that too many documents have.
+
+    ``blocks``: each of shape (columns, documents of the block). ``left_out``: how many columns are left out.
+    """
+
+    blocks: tuple[sparse.csr_matrix, ...]
+    left_out: int
+
+    @classmethod
+    def of(cls, documents: sparse.csr_matrix, most: int, threads: int) -> Self:
+        """Transpose documents.
+
+        :param most: columns that more documents have are left out.
+        """
+        light = np.bincount(documents.indices, minlength=documents.shape[1]) <= most
+
+        def block(start: int) -> sparse.csr_matrix:
+            part = documents[start : start + _BLOCK]
+            kept = light[part.indices]
+            indptr = np.concatenate(([0], np.cumsum(kept)))[part.indptr].astype(np.int32)
+            part = sparse.csr_matrix((part.data[kept], part.indices[kept], indptr), part.shape)
+            return part.T.tocsr()
+
+        blocks = ordered_map(block, range(0, documents.shape[0], _BLOCK), threads)
+        return cls(tuple(blocks), int(np.count_nonzero(~light)))
+
+    def save(self, folder: Path) -> None:
+        """Write them into an existing folder."""
+        ends = np.cumsum([block.shape[1] for block in self.blocks], dtype=np.int64)
+        storage.write_array(folder, "blocks", np.r_[np.int64(self.left_out), ends])
+        for number, block in enumerate(self.blocks):
+            _write_matrix(folder, f"block-{number}-", block)
+
+    @classmethod
+    def load(cls, folder: Path, documents: int, columns: int) -> Self:
+        """Read what :meth:`save` wrote.
+
+        :raises ArtifactError: if a file is missing, damaged, or does not fit the others.
+        """
+        left_out, *ends = storage.read_array(folder, "blocks").tolist()
+        held = ends[-1] if ends else 0
+        if held != documents:
+            raise storage.damaged(folder, f"its blocks hold {held} of {documents} documents")
+        shapes = [(columns, end - start) for start, end in pairwise([0, *ends])]
+        blocks = (_read_matrix(folder, f"block-{place}-", shape) for place, shape in enumerate(shapes))
+        return cls(tuple(blocks), left_out)
 
 
 @dataclass(frozen=True)
@@ -73,20 +124,24 @@ class SparseIndex:
     :param idf: weight of each column, shape (columns,).
     :param documents: shape (documents, columns).
     :param grouping: which rows each document stands for.
-    :param most: columns that more documents have are not searched; they count in :meth:`similarity`.
+    :param postings: the same by column, for the search; columns left out there still count in :meth:`similarity`.
     :param threads: threads of the search.
     """
 
     def __init__(
-        self, idf: npt.NDArray[np.float32], documents: sparse.csr_matrix, grouping: Grouping, most: int, threads: int
+        self,
+        idf: npt.NDArray[np.float32],
+        documents: sparse.csr_matrix,
+        postings: Postings,
+        grouping: Grouping,
+        threads: int,
     ) -> None:
         self.idf = idf
         self.documents = documents
+        self.postings = postings
         self.grouping = grouping
-        self.most = most
         self.threads = threads
         self._document_of = grouping.document_of()
-        self._blocks, self.left_out = _postings(documents, most, threads)
 
     @classmethod
     def build(
@@ -102,16 +157,17 @@ class SparseIndex:
         :param what: what the columns are, in words, for the log.
         """
         idf = _idf([matrix for matrix, _ in counts])
-        index = cls(idf, weighted(counts, idf), grouping, settings.max_postings, settings.threads)
-        if index.left_out:
+        documents = weighted(counts, idf)
+        postings = Postings.of(documents, settings.max_postings, settings.threads)
+        if postings.left_out:
             logger.info(
                 "%d of the %s are in more than %d reference records and are not searched for (setting "
                 "'max_postings'); they still count in the similarity of what is found.",
-                index.left_out,
+                postings.left_out,
                 what,
                 settings.max_postings,
             )
-        return index
+        return cls(idf, documents, postings, grouping, settings.threads)
 
     def search(self, queries: sparse.csr_matrix, limit: int) -> Hits:
         """Return the closest reference rows of each query vector (length 1), best first.
@@ -121,7 +177,7 @@ class SparseIndex:
         """
         depth = min(limit, self.grouping.documents)
         top: sparse.csr_matrix | None = None
-        for block in self._blocks if queries.shape[0] else ():
+        for block in self.postings.blocks if queries.shape[0] else ():
             new = sp_matmul_topn(queries, block, top_n=depth, threshold=0.0, sort=True, n_threads=self.threads)
             top = new if top is None else zip_sp_matmul_topn(depth, [top, new])
         if top is None:
@@ -155,9 +211,10 @@ class SparseIndex:
             "members": self.grouping.members,
             "starts": self.grouping.starts,
         }
-        arrays |= {name: getattr(self.documents, name) for name in ("data", "indices", "indptr")}
         for name, array in arrays.items():
             storage.write_array(folder, name, array)
+        _write_matrix(folder, "", self.documents)
+        self.postings.save(folder)
 
     @classmethod
     def load(cls, folder: Path, settings: SearchSettings) -> Self:
@@ -165,20 +222,33 @@ class SparseIndex:
 
         :raises ArtifactError: if a file is missing, damaged, or does not fit the others.
         """
-        idf, members, starts, data, indices, indptr = (
-            storage.read_array(folder, name) for name in ("idf", "members", "starts", "data", "indices", "indptr")
-        )
+        idf, members, starts = (storage.read_array(folder, name) for name in ("idf", "members", "starts"))
         try:
-            documents = sparse.csr_matrix((data, indices, indptr), shape=(len(starts) - 1, len(idf)), copy=False)
-            documents.check_format()
             grouping = Grouping(members, starts)
             whole = len(members) == starts[-1] and np.array_equal(np.sort(members), np.arange(len(members)))
         except (ValueError, TypeError, IndexError) as error:
             raise storage.damaged(folder, str(error)) from error
         if not whole:
             raise storage.damaged(folder, "its rows do not fit its groups")
-        documents.has_canonical_format = True
-        return cls(idf, documents, grouping, settings.max_postings, settings.threads)
+        documents = _read_matrix(folder, "", (grouping.documents, len(idf)))
+        postings = Postings.load(folder, *documents.shape)
+        return cls(idf, documents, postings, grouping, settings.threads)
+
+
+def _write_matrix(folder: Path, prefix: str, matrix: sparse.csr_matrix) -> None:
+    for name in _PARTS:
+        storage.write_array(folder, prefix + name, getattr(matrix, name))
+
+
+def _read_matrix(folder: Path, prefix: str, shape: tuple[int, int]) -> sparse.csr_matrix:
+    parts = tuple(storage.read_array(folder, prefix + name) for name in _PARTS)
+    try:
+        matrix = sparse.csr_matrix(parts, shape=shape, copy=False)
+        matrix.check_format()
+    except (ValueError, TypeError, IndexError) as error:
+        raise storage.damaged(folder, str(error)) from error
+    matrix.has_canonical_format = True
+    return matrix
 
 
 def weighted(counts: Sequence[tuple[sparse.csr_matrix, float]], idf: npt.NDArray[np.float32]) -> sparse.csr_matrix:
@@ -217,18 +287,3 @@ def _to_unit_length(matrix: sparse.csr_matrix) -> None:
     if filled.any():
         lengths = np.sqrt(np.add.reduceat(matrix.data.astype(np.float64) ** 2, matrix.indptr[:-1][filled]))
         matrix.data /= np.repeat(lengths.astype(np.float32), sizes[filled])
-
-
-def _postings(documents: sparse.csr_matrix, most: int, threads: int) -> tuple[list[sparse.csr_matrix], int]:
-    """Return the transposed documents, block by block, and how many columns are left out."""
-    present = np.bincount(documents.indices, minlength=documents.shape[1])
-    light = present <= most
-
-    def block(start: int) -> sparse.csr_matrix:
-        part = documents[start : start + _BLOCK]
-        kept = light[part.indices]
-        indptr = np.concatenate(([0], np.cumsum(kept)))[part.indptr].astype(np.int32)
-        part = sparse.csr_matrix((part.data[kept], part.indices[kept], indptr), part.shape)
-        return part.T.tocsr()
-
-    return ordered_map(block, range(0, documents.shape[0], _BLOCK), threads), int(np.count_nonzero(~light))

@@ -119,4 +119,4 @@ class Job(Generic[P]):
             "started_at": pa.array([started], stamp),
             "finished_at": pa.array([finished], stamp),
         }
-        merge(context.lake, PIPELINE_RUNS, context.lake.frame(pa.table(row)))
+        merge(context.lake, PIPELINE_RUNS, context.lake.frame(pa.table(row)), distinct=True)

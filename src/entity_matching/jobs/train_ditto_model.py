@@ -104,7 +104,7 @@ def _work(context: Context, given: TrainParameters) -> Figures:
         folder = publish(
             lake.settings, _for_people(matcher, lake.settings), version, documents={PROFILE: profile, TRAINING: written}
         )
-    record_metrics(context, "train", _metrics(figures))
+    record_metrics(context, train=_metrics(figures))
     return {"model": version, "folder": str(folder), **figures}
 
 

@@ -37,9 +37,10 @@ def note_examined(settings: LakehouseSettings, run_id: str, examined: Examined) 
 def read_examined(settings: LakehouseSettings, run_id: str) -> Examined | None:
     """Return what a run went by; ``None`` if another run has looked since."""
     data = _read(_examined(settings))
-    if data.get("run_id") != run_id:
+    version = data.get("reference_version")
+    if data.get("run_id") != run_id or not isinstance(version, str):
         return None
-    return Examined(str(data.get("reference_version")), _columns(data.get("columns")))
+    return Examined(version, _columns(data.get("columns")))
 
 
 def read_columns_decided(settings: LakehouseSettings) -> dict[str, tuple[str, ...]]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from entity_matching.errors import ArtifactError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files' layout; a folder with a higher one was written by a newer release."""
 
 _META = "index.json"

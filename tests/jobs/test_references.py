@@ -95,6 +95,17 @@ def test_a_version_is_made_once_with_its_records_in_order(
     }
 
 
+def test_a_damaged_reference_is_made_again(
+    small: Lakehouse, companies: Companies, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = ready_reference(small, companies.schema, SEARCH)
+    (made.folder / "index" / "lexical" / "data.npy").unlink()
+    (made.folder / "index" / "index.json").touch()
+    assert ready_reference(small, companies.schema, SEARCH) == made
+    assert "is made again" in caplog.text
+    assert Reference.load(made.folder).table.num_rows == 40
+
+
 def test_versions_that_were_not_used_for_long_are_removed(
     small: Lakehouse, companies: Companies, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,14 +19,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from entity_matching.config import SearchSettings
-from entity_matching.errors import EntityMatchingError
+from entity_matching.errors import ArtifactError, EntityMatchingError
 from entity_matching.jobs.attributes import ENTITY, keyed, records_of
+from entity_matching.jobs.loaded import loaded_reference
 from entity_matching.jobs.notes import read_note, write_note
 from entity_matching.lakehouse import Lakehouse, LakehouseSettings
 from entity_matching.lakehouse.tables import REFERENCE_ENTITIES
 from entity_matching.matcher.reference import Reference
 from entity_matching.records import part
 from entity_matching.schema import Schema, Side
+from entity_matching.storage import FORMAT
 from entity_matching.version import __version__
 
 log = logging.getLogger(__name__)
@@ -67,7 +69,7 @@ def reference_version(lake: Lakehouse, schema: Schema, settings: SearchSettings)
         settings that the candidates depend on, and over the version of this package.
     """
     attributes = [attribute.model_dump(mode="json") for attribute in schema.attributes]
-    made_with = [__version__, attributes, settings.limit, settings.depth, settings.max_postings]
+    made_with = [__version__, FORMAT, attributes, settings.limit, settings.depth, settings.max_postings]
     digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode())
     state = lake.state(REFERENCE_ENTITIES)
     asked = f"{state} {digest.hexdigest()[:_DIGITS]}"
@@ -107,7 +109,7 @@ def ready_reference(lake: Lakehouse, schema: Schema, settings: SearchSettings, *
     """
     version = reference_version(lake, schema, settings)
     folder = reference_folder(lake.settings, version)
-    if folder.is_dir():
+    if _is_whole(folder):
         with suppress(OSError):  # not every file system of a volume can do it
             os.utime(folder)
     else:
@@ -115,6 +117,18 @@ def ready_reference(lake: Lakehouse, schema: Schema, settings: SearchSettings, *
         Reference.prepare(_records(lake, schema), keyed(schema), settings).save(folder)
     _prune(folder, kept)
     return SavedReference(version, folder)
+
+
+def _is_whole(folder: Path) -> bool:
+    """Say whether a saved reference is there and can be read; one that cannot is made again."""
+    if not folder.is_dir():
+        return False
+    try:
+        loaded_reference(folder)
+    except ArtifactError as error:
+        log.warning("The reference %s is made again, since it cannot be read: %s", folder.name, error.message)
+        return False
+    return True
 
 
 def _records(lake: Lakehouse, schema: Schema) -> pa.Table:

@@ -12,7 +12,7 @@ from entity_matching.cli.console import Terminal, grid, records
 from entity_matching.cli.models import load_model, match_with
 from entity_matching.cli.options import (
     AsJson,
-    ModelFolder,
+    ModelName,
     Reference,
     RequiredLabels,
     SchemaFile,
@@ -34,7 +34,7 @@ def evaluate(
     source: Source,
     reference: Reference,
     labels: RequiredLabels,
-    model: ModelFolder = None,
+    model: ModelName = None,
     schema: SchemaFile = None,
     target_precision: TargetPrecision = None,
     report: Annotated[

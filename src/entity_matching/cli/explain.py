@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +12,9 @@ from entity_matching.cli.options import AsJson, Reference, Source
 
 
 def explain(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model trained with --ditto.", show_default=False)],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model trained with Ditto: its folder, 'champion' or a number.")
+    ],
     source: Source,
     reference: Reference,
     pair: Annotated[

@@ -12,7 +12,7 @@ from entity_matching.cli.console import Terminal, grid, records
 from entity_matching.cli.options import (
     AsJson,
     LabelsFile,
-    ModelFolder,
+    ModelName,
     Reference,
     SchemaFile,
     Source,
@@ -45,7 +45,7 @@ def match(
         ),
     ],
     schema: SchemaFile = None,
-    model: ModelFolder = None,
+    model: ModelName = None,
     labels: LabelsFile = None,
     target_precision: TargetPrecision = None,
     no_cascade: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,17 +18,31 @@ if TYPE_CHECKING:
     from entity_matching.cli.inputs import Inputs
     from entity_matching.matcher import Matcher
 
+_REGISTERED = re.compile(r"champion|challenger|\d+|models:/.*")
+"""Names that are not taken for folders, unless there is one."""
 
-def load_model(folder: Path, target_precision: float | None = None) -> Matcher:
+
+def load_model(name: str | Path, target_precision: float | None = None) -> Matcher:
     """Load a model.
 
+    :param name: a folder; or ``champion``, a version's number or ``models:/NAME@ALIAS`` of the registry of the default
+        home and catalog.
     :param target_precision: to decide by, in place of the one it was trained for.
-    :raises ArtifactError: if there is no model in the folder, or one that cannot be read.
+    :raises EntityMatchingError: if there is no such model, or one that cannot be read.
     """
     from entity_matching.matcher import Matcher
 
-    matcher = Matcher.load(folder)
+    matcher = Matcher.load(_folder(str(name)))
     return matcher if target_precision is None else matcher.with_target_precision(target_precision)
+
+
+def _folder(name: str) -> Path:
+    if Path(name).exists() or not _REGISTERED.fullmatch(name):
+        return Path(name)
+    from entity_matching.cli.lakehouses import settings_of
+    from entity_matching.jobs.models import model_folder
+
+    return model_folder(settings_of(None, None, None), name)
 
 
 def match_with(

@@ -45,9 +45,15 @@ RequiredLabels = Annotated[
         show_default=False,
     ),
 ]
-ModelFolder = Annotated[
-    Path | None,
-    typer.Option("--model", metavar="DIR", help="A model that 'entity-matching train' made.", show_default=False),
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="A model: the folder that 'entity-matching train' wrote, or a registered one: 'champion', a version's "
+        "number, or models:/NAME@ALIAS.",
+        show_default=False,
+    ),
 ]
 TargetPrecision = Annotated[
     float | None,

@@ -25,7 +25,7 @@ class ExactMatchParameters(Parameters):
     """What a run looks at, and with which model."""
 
     model: str | None = Field(
-        default=None, description="Version of the model, or a folder (default: the one in force)."
+        default=None, description="The model: a version, an alias, models:/... or a folder (default: champion)."
     )
     full: bool = Field(default=False, description="Look at every record, changed or not (default: false).")
     rescore: bool = Field(default=False, description="Look at what another model decided, too (default: false).")

@@ -40,7 +40,7 @@ class RunMatchingParameters(Parameters):
         default=None, description="Condition in SQL that a row of the source must meet to be matched."
     )
     model: str | None = Field(
-        default=None, description="Version of the model, or a folder (default: the one in force)."
+        default=None, description="The model: a version, an alias, models:/... or a folder (default: champion)."
     )
     source_key: str | None = Field(
         default=None,

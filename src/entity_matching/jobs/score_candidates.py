@@ -32,7 +32,7 @@ class ScoreCandidatesParameters(Parameters):
     """How the records of a run are scored."""
 
     model: str | None = Field(
-        default=None, description="Version of the model, or a folder (default: what exact-match of the run used)."
+        default=None, description="The model: a version, alias or folder (default: what exact-match of the run used)."
     )
     partitions: int | None = Field(
         default=None, ge=1, description="Parts to spread the records over (default: 1 on one machine, else 32)."

@@ -6,9 +6,10 @@ import hashlib
 import json
 import logging
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,29 @@ from pydantic import Field
 from entity_matching.config import DittoSettings, MatcherSettings
 from entity_matching.errors import SettingsError
 from entity_matching.evaluate import Evaluation, evaluate_matches
+from entity_matching.jobs import registered
 from entity_matching.jobs.attributes import CONTENT, ENTITY, RECORD, keyed, stored_schema
 from entity_matching.jobs.drift import PROFILE, make_profile
 from entity_matching.jobs.job import Context, Figures, Job
 from entity_matching.jobs.metrics import record_metrics
-from entity_matching.jobs.models import TRAINING, publish
+from entity_matching.jobs.models import TRAINING, document, home_of, keep, model_folder, write_model
 from entity_matching.jobs.parameters import Parameters
+from entity_matching.jobs.promotion import Gate, Outcome, Promote, settle, who, with_key
 from entity_matching.jobs.training_pairs import Pairs, Stored
+from entity_matching.jobs.training_record import Evaluated, training_record
+from entity_matching.lakehouse import Lakehouse
 from entity_matching.lakehouse.names import folder_name, literal
 from entity_matching.lakehouse.settings import DATABRICKS, LakehouseSettings
 from entity_matching.lakehouse.tables import TRAINING_PAIRS
 from entity_matching.matcher import Matcher
 from entity_matching.matcher.result import RESULT
 from entity_matching.normalize import normalize_table
+from entity_matching.registry.checksums import write_checksums
+from entity_matching.registry.gate import GateRule
+from entity_matching.registry.location import CHAMPION
+from entity_matching.registry.pyfunc_model import logged_model
+from entity_matching.registry.tracking import log_and_register
+from entity_matching.registry.versions import REASON, VERDICT, Versions
 from entity_matching.schema import Schema, Side
 from entity_matching.version import __version__
 
@@ -60,6 +71,19 @@ class TrainParameters(Parameters):
     source_limit: int = Field(100_000, ge=1, description="Source records to read, at most (default: 100000).")
     profile_records: int = Field(
         2_000, ge=1, description="Records matched to learn the usual confidence, at most (default: 2000)."
+    )
+
+    promote: Promote = Field(
+        Promote.AUTO,
+        description="When to put it in force: auto, if it is not worse than the champion; always; never.",
+    )
+    again: bool = Field(False, description="Train even if a model was trained on just this before (default: false).")
+    max_loss: float = Field(
+        0.02, ge=0, le=1, description="What the gate lets a figure lose by chance, 0 to 1 (default: 0.02)."
+    )
+    gate_draws: int = Field(2_000, ge=1, description="Draws of the gate's bootstrap (default: 2000).")
+    gate_records: int = Field(
+        20_000, ge=1, description="Evaluation records the gate compares models on, at most (default: 20000)."
     )
 
     def matcher_settings(self) -> MatcherSettings:
@@ -92,20 +116,99 @@ def _work(context: Context, given: TrainParameters) -> Figures:
     pairs = Pairs.gather(
         stored.labels, sources, reference, schema, share=given.evaluation_share, seed=settings.seed
     )  # fmt: skip
-    version = fingerprint(stored, pairs, schema, settings)
+    training = fingerprint(stored, pairs, schema, settings)
+    number, repeated = _registered(lake, training, again=given.again), True
+    if number is None:
+        number, repeated = _trained(context, given, Inputs(stored, pairs, sources, settings, training)), False
+    outcome = _settled(context, given, stored, number, repeated=repeated)
+    folder = model_folder(lake.settings, number)
+    told = document(folder, TRAINING) or {}
+    figures = {name: told[name] for name in ("ditto", "pairs", "evaluation", "thresholds") if name in told}
+    if repeated:
+        log.info("The model was trained on just this before: it is version %s (--again trains it again).", number)
+    identity = {"model": number, "folder": str(folder), "fingerprint": training, "trained_before": repeated}
+    return {**identity, **outcome.to_dict(), **figures}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a training learns from. ``fingerprint``: a digest of it all."""
+
+    stored: Stored
+    pairs: Pairs
+    sources: pa.Table
+    settings: MatcherSettings
+    fingerprint: str
+
+
+def _registered(lake: Lakehouse, training: str, *, again: bool) -> str | None:
+    """Return the version that was trained on just this; ``None`` if there is none, or it is to be trained again."""
+    if again or not registered.is_there(lake.settings):
+        return None
+    with Versions.open(lake.settings) as versions:
+        found = versions.by_fingerprint(training)
+    return None if found is None else found.number
+
+
+def _trained(context: Context, given: TrainParameters, inputs: Inputs) -> str:
+    """Train a model, measure it, and register it; return its number."""
+    lake, pairs, stored = context.lake, inputs.pairs, inputs.stored
+    version = inputs.fingerprint
     _write_pairs(context, pairs.to_table(stored.source, version, context.clock()), version)
     with _checkpoints(lake.settings, version) as checkpoints:
-        matcher = _train(context, stored, pairs, settings, checkpoints)
+        matcher = _train(context, stored, pairs, inputs.settings, checkpoints)
         result = _match_unseen(matcher, stored, pairs, given.profile_records)
-        evaluation = _evaluate(result, pairs, settings)
+        evaluation = _evaluate(result, pairs, inputs.settings)
         figures = _figures(matcher, pairs, evaluation)
-        profile = make_profile(sources, schema, result["confidence"].to_numpy())
+        profile = make_profile(inputs.sources, stored.schema, result["confidence"].to_numpy())
         written = {**figures, "trained_at": context.clock().isoformat(), "run_id": context.run_id}
-        folder = publish(
-            lake.settings, _for_people(matcher, lake.settings), version, documents={PROFILE: profile, TRAINING: written}
-        )
+        documents = {PROFILE: profile, TRAINING: {**written, "fingerprint": version}}
+        evaluated = None if evaluation is None else Evaluated(evaluation, result, pairs.labels(evaluation=True), stored)
+        # people's own tables have other key columns than the lakehouse
+        matcher = with_key(matcher, stored_schema(lake.settings).key)
+        number = _register(context, given, inputs, matcher, documents, evaluated)
     record_metrics(context, train=_metrics(figures))
-    return {"model": version, "folder": str(folder), **figures}
+    return number
+
+
+def _register(
+    context: Context,
+    given: TrainParameters,
+    inputs: Inputs,
+    matcher: Matcher,
+    documents: dict[str, Any],
+    evaluated: Evaluated | None,
+) -> str:
+    """Log the training and register its model, then keep it in the cache."""
+    settings = context.lake.settings
+    home = home_of(settings)
+    home.mkdir(parents=True, exist_ok=True)
+    record = training_record(context, given, inputs.fingerprint, matcher, documents, evaluated)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=home) as temporary:
+        draft = Path(temporary) / "model"
+        draft.mkdir()
+        write_model(draft, matcher, documents)
+        checksum = write_checksums(draft)
+        with Versions.open(settings) as versions:
+            number = log_and_register(versions, record, logged_model(draft, matcher.schema), checksum)
+        keep(settings, number, draft)
+    log.info("Registered as version %s.", number)
+    return number
+
+
+def _settled(context: Context, given: TrainParameters, stored: Stored, number: str, *, repeated: bool) -> Outcome:
+    """Decide whether the version is in force; of one that was decided on before only what is asked for outright."""
+    lake = context.lake
+    settings = given.matcher_settings()
+    rule = GateRule(settings.decision.target_precision, given.max_loss, given.gate_draws, settings.seed)
+    gate = Gate(lake, stored, rule, given.gate_records)
+    with Versions.open(lake.settings) as versions:
+        before = versions.get(number)
+        if repeated and VERDICT in before.tags and given.promote is not Promote.ALWAYS:
+            return Outcome(CHAMPION in before.aliases, before.tags.get(REASON, ""))
+        outcome = gate.decide(versions, number, given.promote)
+        settle(versions, lake.settings, number, outcome, by=who(lake), at=context.clock())
+    return outcome
 
 
 def fingerprint(stored: Stored, pairs: Pairs, schema: Schema, settings: MatcherSettings) -> str:
@@ -239,16 +342,9 @@ def _metrics(figures: dict[str, Any]) -> Iterator[tuple[str, str, float | None]]
         yield f"{name}_high", "", value["high"]
 
 
-def _for_people(matcher: Matcher, settings: LakehouseSettings) -> Matcher:
-    """Return the model with the key columns that people's own tables have, in place of the lakehouse's."""
-    space = matcher.model.space
-    schema = space.schema.model_copy(update={"key": stored_schema(settings).key})
-    return replace(matcher, model=replace(matcher.model, space=replace(space, schema=schema)))
-
-
 JOB = Job(
     "train-ditto-model",
-    "Trains a model on labels, review decisions and what identifiers say, measures it and puts it in force.",
+    "Trains a model on labels, review decisions and what identifiers say, registers it, and lets the gate decide.",
     TrainParameters,
     _work,
 )

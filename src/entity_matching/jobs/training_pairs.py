@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -36,12 +36,13 @@ class Stored:
     """What the tables hold.
 
     ``labels``: columns :data:`RECORD`, :data:`ENTITY` ("": none of the reference) and ``provenance``, one row per
-    source record.
+    source record. ``schema``: by which the records were read.
     """
 
     source: pa.Table
     reference: pa.Table
     labels: pa.Table
+    schema: Schema
 
     @classmethod
     def read(cls, lake: Lakehouse, schema: Schema, limit: int) -> Stored:
@@ -60,7 +61,16 @@ class Stored:
         if total > limit:
             log.warning("%s of %s source records are read; --source-limit allows no more", f"{limit:,}", f"{total:,}")
         source = records_of(lake.sql(_sources(lake, limit)), schema, Side.SOURCE)
-        return cls(source, reference, _usable(lake.sql(_labels(lake)).toArrow(), source, reference))
+        return cls(source, reference, _usable(lake.sql(_labels(lake)).toArrow(), source, reference), schema)
+
+    def for_schema(self, lake: Lakehouse, schema: Schema) -> Stored:
+        """Return the same records as another schema reads them: those of these tables that are still there."""
+        if schema == self.schema:
+            return self
+        reference = records_of(lake.read(REFERENCE_ENTITIES), schema, Side.REFERENCE)
+        source = records_of(lake.read(SOURCE_ENTITIES), schema, Side.SOURCE)
+        chosen = pc.is_in(source[RECORD], value_set=self.source[RECORD].combine_chunks())
+        return replace(self, source=source.filter(chosen), reference=reference, schema=schema)
 
 
 def _labels(lake: Lakehouse) -> str:

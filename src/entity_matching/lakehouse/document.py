@@ -35,6 +35,7 @@ USES = {
     "gold.review_decisions": ("people", "`exact-match`, `write-results`, `train-ditto-model`, `gold.review_queue`"),
     "gold.pipeline_runs": ("every job", "`generate-metrics`, `status`"),
     "gold.pipeline_metrics": ("every stage, `generate-metrics`", "`status`, `gold.daily_stats`"),
+    "gold.model_comparisons": ("`models compare`", "people"),
     "gold.review_queue": ("", "people, `status`"),
     "gold.daily_stats": ("", "people"),
 }

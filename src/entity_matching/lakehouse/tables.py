@@ -212,11 +212,33 @@ PIPELINE_METRICS = Table(
     ),
     key=("run_id", "stage", "metric", "label"),
 )  # fmt: skip
+MODEL_COMPARISONS = Table(
+    "gold", "model_comparisons", "Decisions that another model would change, from each comparison of two versions",
+    (
+        _RUN, _SYSTEM, _ID, _HASH,
+        Column("champion_version", "STRING", "Version of the model in force, or of the first of the two compared",
+               nullable=False),
+        Column("challenger_version", "STRING", "Version it is compared with", nullable=False),
+        Column("champion_decision", "STRING", "What the first decides: match, review or no_match", nullable=False),
+        Column("champion_entity_id", "STRING", "The entity it names; of a review its best candidate; else null"),
+        Column("champion_confidence", "DOUBLE", _CONFIDENCE, nullable=False),
+        Column("champion_method", "STRING", "identifier, exact_name, scored or none", nullable=False),
+        Column("challenger_decision", "STRING", "What the other decides", nullable=False),
+        Column("challenger_entity_id", "STRING", "The entity that names"),
+        Column("challenger_confidence", "DOUBLE", _CONFIDENCE, nullable=False),
+        Column("challenger_method", "STRING", "identifier, exact_name, scored or none", nullable=False),
+        Column("challenger_reason", "STRING", "Why the other decides so, in words"),
+        _REFERENCE_VERSION,
+        Column("compared_at", "TIMESTAMP", "When", nullable=False),
+    ),
+    key=("run_id", *_RECORD),
+)  # fmt: skip
 
 TABLES = (
     REFERENCE_ENTITIES, SOURCE_ENTITIES, QUARANTINE, LABELED_PAIRS,
     EXACT_MATCHES, SCORED_CANDIDATES, TRAINING_PAIRS,
     MATCHED_ENTITIES, MATCH_HISTORY, REVIEW_DECISIONS, PIPELINE_RUNS, PIPELINE_METRICS,
+    MODEL_COMPARISONS,
 )  # fmt: skip
 """Every table, in the order in which they are made."""
 

@@ -120,6 +120,11 @@ class Pupil:
             "passes": len(passes),
             "validation_f1": round(best.f1, 4),
             "seconds": round(sum(one.seconds for one in passes), 1),
+            "curve": {
+                "loss": [round(one.loss, 6) for one in passes],
+                "validation_loss": [round(one.validation_loss, 6) for one in passes],
+                "validation_f1": [round(one.f1, 4) for one in passes],
+            },
         }
         return replace(self, network=network, record={**self.record, stage: record})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 WHOLE = "record"
 """Label of the features that compare all words of a record, whichever attribute they stand in."""
+SHARED = 2_000
+"""Pairs that are worth several threads; fewer are compared sooner by one than threads are started."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,24 @@ class FeatureSpace:
             rank and margin among a source record's candidates.
         """
         starts = pairs.group_starts()
-        pairs = pairs.compact()
-        block = Block(len(pairs))
-        for attribute in self.schema.attributes:
-            block.extend(self._attribute(pairs, attribute))
-        block.extend(self._whole(pairs))
+        block = self._for(len(pairs))._compared(pairs.compact())
         for name, values in (scores or {}).items():
             block.add(f"search.{name}", values, 1, f"score of the {name} search")
         if scores:
             block.extend(context_features(starts, scores["search"], "search"))
             block.extend(_attribute_context(block, starts, self.schema))
+        return block
+
+    def _for(self, pairs: int) -> FeatureSpace:
+        """Return the same with as many threads as so many pairs are worth."""
+        return self if pairs >= SHARED else replace(self, limits=replace(self.limits, threads=1))
+
+    def _compared(self, pairs: Pairs) -> Block:
+        """Compare the attributes, one by one and all together."""
+        block = Block(len(pairs))
+        for attribute in self.schema.attributes:
+            block.extend(self._attribute(pairs, attribute))
+        block.extend(self._whole(pairs))
         return block
 
     def _attribute(self, pairs: Pairs, attribute: Attribute) -> Block:

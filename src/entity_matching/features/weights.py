@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from entity_matching.lookup import Lookup
 
 LEAST = 0.01
 """Least weight of a word; not 0, so that a copy is found whole in a reference of one record, or of equal ones."""
@@ -46,12 +49,14 @@ class WordWeights:
         """Return the weight of each word, :data:`LEAST` to 1, higher is rarer; 1 for a word never seen."""
         if len(self.words) == 0:
             return np.ones(len(words), dtype=np.float32)
-        at = pc.index_in(words, value_set=self.words)
-        known = at.is_valid().to_numpy(zero_copy_only=False)
-        counts = np.zeros(len(words), dtype=np.int64)
-        counts[known] = self.counts[at.drop_null().to_numpy(zero_copy_only=False)]
+        at = self._known.any(words)
+        counts = np.where(at >= 0, self.counts[at], 0)
         scale = np.log1p(max(self.documents, 1))
         return np.asarray(((scale - np.log1p(counts)) / scale).clip(LEAST, 1.0), dtype=np.float32)
+
+    @cached_property
+    def _known(self) -> Lookup:
+        return Lookup(self.words)
 
     def to_table(self) -> pa.Table:
         """Return the counts as a table (word, count), to be saved."""

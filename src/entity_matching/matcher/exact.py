@@ -5,7 +5,7 @@ What is contradicted is not decided here: it goes on to scoring with the conflic
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
+from entity_matching.lookup import Lookup
 from entity_matching.records import part
 from entity_matching.schema import Attribute, Kind, Schema
 
@@ -47,13 +48,37 @@ class ExactMatches:
     conflict: NDArray[np.object_]
 
 
-def exact_matches(sources: pa.Table, references: pa.Table, schema: Schema, *, veto: bool = True) -> ExactMatches:
+class KnownValues:
+    """The values of a table's columns, looked up again and again."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self._lookups: dict[tuple[str, ...], Lookup] = {}
+
+    def of(self, columns: Sequence[str]) -> Lookup:
+        """Return what finds rows by the values of some columns together."""
+        wanted = tuple(columns)
+        if wanted not in self._lookups:  # two threads may both make it: they make the same
+            self._lookups[wanted] = Lookup(_joined(self.table, columns))
+        return self._lookups[wanted]
+
+
+def exact_matches(
+    sources: pa.Table,
+    references: pa.Table,
+    schema: Schema,
+    *,
+    veto: bool = True,
+    known: KnownValues | None = None,
+) -> ExactMatches:
     """Match what needs no score.
 
     :param sources: the normalised source table.
     :param references: the normalised reference table.
     :param veto: whether what an attribute contradicts is taken back.
+    :param known: the values of the references, if they are asked more than once.
     """
+    known = known or KnownValues(references)
     size = sources.num_rows
     found = ExactMatches(
         np.full(size, -1, dtype=np.int64),
@@ -65,16 +90,14 @@ def exact_matches(sources: pa.Table, references: pa.Table, schema: Schema, *, ve
         return found
     for attribute in schema.attributes:
         if attribute.kind is Kind.IDENTIFIER and attribute.is_strong:
-            _decide(
-                found, _unique_agreement(sources, references, [part(attribute.name, "value")]), attribute, IDENTIFIER
-            )
+            _decide(found, _unique_agreement(sources, known, [part(attribute.name, "value")]), attribute, IDENTIFIER)
     if veto:
         _veto(found, sources, references, schema, IDENTIFIER, _name_contradicts)
     found.reference[found.reference == _NOBODY] = -1
     names = schema.of_kind(Kind.NAME)
     if names:
         for method, columns in _name_keys(names[0], sources, references):
-            _decide(found, _unique_agreement(sources, references, columns), names[0], method)
+            _decide(found, _unique_agreement(sources, known, columns), names[0], method)
     if veto:
         for method in (WHOLE_NAME, EXACT_NAME):
             _veto(found, sources, references, schema, method, _attribute_contradicts)
@@ -127,24 +150,16 @@ def agrees_with_any(sources: pa.Table, references: pa.Table, schema: Schema) -> 
     return agrees
 
 
-def _unique_agreement(sources: pa.Table, references: pa.Table, columns: list[str]) -> Rows:
+def _unique_agreement(sources: pa.Table, known: KnownValues, columns: list[str]) -> Rows:
     """Return the only reference row with the same non-empty values, -1 where there is none or several."""
-    if any(column not in table.column_names for column in columns for table in (sources, references)):
+    if any(column not in table.column_names for column in columns for table in (sources, known.table)):
         return np.full(sources.num_rows, -1, dtype=np.int64)
-    left, right = _joined(sources, columns), _joined(references, columns)
-    values = left.unique()  # looked up are the source's, however many records the reference has
-    place = pc.index_in(right, value_set=values)
-    rows = np.flatnonzero(place.is_valid().to_numpy(zero_copy_only=False))
-    shared = place.drop_null().to_numpy()
-    single = np.full(len(values), -1, dtype=np.int64)
-    single[shared] = rows
-    single[np.bincount(shared, minlength=len(values)) > 1] = -1
-    found = single[pc.index_in(left, value_set=values).to_numpy()]
+    found = known.of(columns).only(_joined(sources, columns))
     empty = pc.equal(_joined(sources, columns[:1]), "").to_numpy(zero_copy_only=False)
     return np.where(empty, -1, found)
 
 
-def _joined(table: pa.Table, columns: list[str]) -> pa.Array:
+def _joined(table: pa.Table, columns: Sequence[str]) -> pa.Array:
     arrays = [table[column].combine_chunks() for column in columns]
     return arrays[0] if len(arrays) == 1 else pc.binary_join_element_wise(*arrays, "|")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Model:
     cascade: Cascade | None = None
     entities: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def thresholds(self) -> Thresholds:
         """The confidence from which a candidate is accepted, and below which none is worth a look."""
         return self.outcomes.thresholds(self.settings.decision)
@@ -76,7 +77,7 @@ class Model:
         """
         target = self.settings.decision.target_precision
         trusted = {method: confidence for method, confidence in self.exact.items() if confidence >= target}
-        exact = exact_matches(sources, reference.table, self.space.schema)
+        exact = exact_matches(sources, reference.table, self.space.schema, known=reference.known)
         rows = np.flatnonzero(np.isin(exact.method, list(trusted)))
         return self._exact(sources, reference, exact, rows, trusted), exact.conflict
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from entity_matching.config import SearchSettings
+from entity_matching.matcher.exact import KnownValues
 from entity_matching.normalize import normalize_table
 from entity_matching.records import KEY, part
 from entity_matching.schema import Kind, Schema, Side
@@ -59,6 +61,11 @@ class Reference:
         numbered = self.table.select(texts).append_column("row", pa.array(np.arange(self.table.num_rows)))
         first = numbered.group_by(texts, use_threads=False).aggregate([("row", "min")])["row_min"]
         return np.sort(first.to_numpy()).astype(np.int64)
+
+    @cached_property
+    def known(self) -> KnownValues:
+        """The values of its columns, at hand for the exact stage."""
+        return KnownValues(self.table)
 
     @property
     def keys(self) -> pa.Array:

@@ -20,6 +20,7 @@ from entity_matching.features import Block, Feature
 if TYPE_CHECKING:
     import lightgbm
 
+_SHARED_PAIRS = 2_000  # fewer are scored sooner by one thread than threads are woken
 _TREE_SIZES = re.compile(r"^tree_sizes=([\d ]*)$", re.MULTILINE)
 
 
@@ -78,7 +79,8 @@ class PairScorer:
         """Do the same with the features side by side, shape (pairs, features), in this scorer's order."""
         if not len(matrix):
             return np.zeros(0, dtype=np.float64)
-        return np.asarray(self.booster.predict(matrix, num_threads=self.threads), dtype=np.float64)
+        threads = self.threads if len(matrix) >= _SHARED_PAIRS else 1
+        return np.asarray(self.booster.predict(matrix, num_threads=threads), dtype=np.float64)
 
     def importance(self) -> dict[str, float]:
         """Return the gain that each feature brought, largest first."""

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from entity_matching import storage
 from entity_matching.config import SearchSettings
 from entity_matching.errors import ArtifactError
+from entity_matching.lookup import Lookup
 from entity_matching.records import part
 from entity_matching.schema import Kind, Schema
 from entity_matching.search.base import Hits, ordered
@@ -37,6 +38,7 @@ class _Held(NamedTuple):
     """The values the reference holds, ascending rows of value ``v`` at ``[starts[v], starts[v + 1])``."""
 
     values: pa.Array
+    known: Lookup
     rows: Rows
     starts: npt.NDArray[np.int64]
     code: Rows  # per reference row its value's number, -1: none
@@ -62,7 +64,10 @@ class IdentifierSearcher:
 
     def encode(self, table: pa.Table) -> npt.NDArray[np.int32]:
         """Return per rule and record the number of its value in the reference, -1 if it has none there."""
-        codes = [_look_up(_values(table, rule), held.values) for rule, held in zip(self.rules, self.held, strict=True)]
+        codes = [
+            held.known.any(_values(table, rule)).astype(np.int32)
+            for rule, held in zip(self.rules, self.held, strict=True)
+        ]
         return np.stack(codes) if codes else np.empty((0, table.num_rows), np.int32)
 
     def search(self, queries: npt.NDArray[np.int32], limit: int) -> Hits:
@@ -146,10 +151,4 @@ def _hold(values: pa.Array) -> _Held:
 def _invert(values: pa.Array, code: Rows) -> _Held:
     rows = np.argsort(code, kind="stable").astype(np.int32)[np.count_nonzero(code < 0) :]
     starts = np.concatenate(([0], np.cumsum(np.bincount(code[code >= 0], minlength=len(values))))).astype(np.int64)
-    return _Held(values, rows, starts, code)
-
-
-def _look_up(values: pa.Array, known: pa.Array) -> Rows:
-    found = pc.index_in(values.cast(known.type), value_set=known, skip_nulls=True)
-    code: Rows = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int32)
-    return code
+    return _Held(values, Lookup(values), rows, starts, code)

@@ -62,7 +62,8 @@ class Lookup:
         single = np.full(len(distinct), -1, dtype=np.int64)
         single[shared] = places
         single[np.bincount(shared, minlength=len(distinct)) > 1] = -1
-        return single[pc.index_in(wanted, value_set=distinct).to_numpy()]
+        found: Places = single[pc.index_in(wanted, value_set=distinct).to_numpy()]
+        return found
 
     def _is_sorted_for(self, wanted: int) -> bool:
         if wanted * _SEARCHED > len(self.values):
@@ -71,11 +72,13 @@ class Lookup:
         return self._asked > _WARMED
 
     def _sorted(self) -> NDArray[np.integer]:
-        if self._order is None:  # two threads may both sort: they find the same
-            order = pc.array_sort_indices(self.values).to_numpy()[: len(self.values) - self.values.null_count]
-            small = len(self.values) < np.iinfo(np.int32).max
-            self._order = np.asarray(order, dtype=np.int32 if small else np.int64)  # without nulls, which come last
-        return self._order
+        if self._order is not None:
+            return self._order
+        held = len(self.values) - self.values.null_count  # nulls come last
+        kind = np.int32 if len(self.values) < np.iinfo(np.int32).max else np.int64
+        order: NDArray[np.integer] = pc.array_sort_indices(self.values).to_numpy()[:held].astype(kind)
+        self._order = order  # two threads may both sort: they find the same
+        return order
 
     def _found(self, value: str | None) -> tuple[int, bool]:
         """Return the first place of a value, -1 if there is none, and whether there is another one."""

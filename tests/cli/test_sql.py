@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,6 +143,44 @@ def test_errors_say_what_is_wrong(ask: Command, arguments: list[str], code: int,
     assert done.code == code
     assert message in " ".join(done.err.split()) and "Traceback" not in done.err
     assert done.out == ""
+
+
+RUN = "from entity_matching.cli.main import run; run()"
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(home: Path) -> None:
+    query = "SELECT id, uuid() AS u FROM range(200000)"
+    arguments = [sys.executable, "-c", RUN, "sql", query, "--csv", "--home", str(home)]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout.readline() == "id,u\n"
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.wait(timeout=20)
+
+
+ENDLESS = """
+import entity_matching.cli.describing as describing
+from entity_matching.cli.main import run
+def asked(lake, statement):
+    print("ready", flush=True)
+describing.described = asked
+run()
+"""
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_query_that_goes_on_is_left_at_once(home: Path, sent: signal.Signals, code: int) -> None:
+    query = "SELECT id FROM range(3000000000)"  # it is sent on and on, and Sail hears nothing meanwhile
+    arguments = [sys.executable, "-c", ENDLESS, "sql", query, "--csv", "--home", str(home)]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(1)
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=30)  # Python would wait for minutes
+    assert (process.returncode, out) == (code, "")
+    assert "Traceback" not in err and ("Interrupted" in err) == (sent == signal.SIGINT)
 
 
 def test_without_a_catalog_it_says_how_to_set_one_up(command: Command, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from entity_matching.cli.doctor import doctor
 from entity_matching.cli.evaluate import evaluate
 from entity_matching.cli.explain import explain
 from entity_matching.cli.match import match
+from entity_matching.cli.registry import models
 from entity_matching.cli.run import run as run_job
 from entity_matching.cli.sql import sql
 from entity_matching.cli.status import status
@@ -43,6 +44,7 @@ for command in (match, train, evaluate, describe, explain, doctor, demo):
 app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run_job)
 app.command("sql")(sql)
 app.command("status")(status)
+app.add_typer(models)
 
 
 def _version(wanted: bool) -> None:
@@ -72,22 +74,45 @@ def run(argv: list[str] | None = None) -> None:
     # threads that wait must not spin: beside another busy process that more than halves the speed of training
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:] if argv is None else argv
-    signal.signal(signal.SIGTERM, _terminate)
+    before = {name: signal.signal(name, act) for name, act in SIGNALS.items()}
     try:
         app(args=arguments, prog_name="entity-matching")
     except SystemExit as end:
         if end.code == INTERRUPTED:
             complain("Interrupted. Files that were there before are untouched.")
+        if end.code in (INTERRUPTED, TERMINATED):
+            _leave_queries(end.code)
         raise
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for the user
         if "--debug" in arguments:
             traceback.print_exc()
         sys.exit(_explain(error, debug="--debug" in arguments))
+    finally:
+        for name, act in before.items():
+            signal.signal(name, act)
 
 
 def _terminate(*_signal: Any) -> None:
     # an exception, not the default end, so that half-written files are removed
     sys.exit(TERMINATED)
+
+
+def _interrupt(*_signal: Any) -> None:
+    # not KeyboardInterrupt, at which Spark's client asks its server to end the query, and waits for the answer
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # who presses twice means it
+    sys.exit(INTERRUPTED)
+
+
+SIGNALS = {signal.SIGTERM: _terminate, signal.SIGINT: _interrupt}
+
+
+def _leave_queries(code: int) -> None:
+    """End the process if a query still goes on, which Python would wait for."""
+    session = sys.modules.get("entity_matching.lakehouse.session")
+    if session is not None and session.is_left_behind():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _explain(error: Exception, *, debug: bool) -> int:

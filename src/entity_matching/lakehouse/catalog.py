@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from entity_matching.errors import OptionalDependencyError
 from entity_matching.lakehouse import upgrade
-from entity_matching.lakehouse.failures import explained
+from entity_matching.lakehouse.failures import explained, opening, unreadable
 from entity_matching.lakehouse.layout import VERSION_PROPERTY, Table, View
 from entity_matching.lakehouse.names import literal, quoted
 from entity_matching.lakehouse.settings import DATABRICKS, LOCAL, LakehouseSettings
@@ -155,12 +155,23 @@ class Lakehouse:
         return any(log.glob("*.json")) or any(log.glob("*.checkpoint.parquet"))
 
     def delta(self, table: Table) -> Any:
-        """Return a local table as the package ``deltalake`` sees it, which can do what Sail cannot."""
+        """Return a local table as the package ``deltalake`` sees it, which can do what Sail cannot.
+
+        :raises EntityMatchingError: if its log is damaged.
+        """
         try:
             import deltalake  # noqa: PLC0415 - optional, and only on one machine
         except ImportError as error:
             raise OptionalDependencyError("deltalake", extra="local", needed_for="tables on this machine") from error
-        return deltalake.DeltaTable(self.location(table))
+        last = max((Path(self.location(table)) / "_delta_log").glob("*.json"), default=None)
+        if last is not None and not last.stat().st_size:  # which would be taken for a write of nothing
+            raise unreadable(table.full_name, self._shown(table), f"the entry {last.name} of its log is empty")
+        with opening(table.full_name, self._shown(table)):
+            return deltalake.DeltaTable(self.location(table))
+
+    def _shown(self, table: Table) -> Path:
+        """Return the folder of a local table as the user knows it."""
+        return self.settings.warehouse / table.schema / table.name
 
     def _views(self, frames: dict[str, DataFrame]) -> dict[str, str]:
         """Give each frame a name of its own: a query that has not run yet must not see a later frame."""
@@ -184,7 +195,13 @@ class Lakehouse:
             where = literal(self.location(table))
             self.spark.sql(f"CREATE TABLE IF NOT EXISTS {self.name(table)} USING DELTA LOCATION {where}")
         if len(found) == len(TABLES):
-            self._create_views()
+            try:
+                self._create_views()
+            except Exception:
+                for table in found:
+                    with opening(table.full_name, self._shown(table)):
+                        self.read(table).schema  # noqa: B018 - reads the log: the error of the view names no table
+                raise
 
     def _create_views(self) -> None:
         for view in VIEWS:

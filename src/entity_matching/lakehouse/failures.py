@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from entity_matching.errors import EntityMatchingError
 from entity_matching.lakehouse.settings import HOME_VARIABLE, LakehouseSettings
@@ -20,6 +21,8 @@ LONGEST = 600
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
+_STACK = re.compile(r"\n\s+0: ")
+_PLACE = "/warehouse/"
 _RETRY = "Nothing of this write was kept. Run it again."
 _SET_UP = "If the catalog has not been set up: entity-matching run setup-unity-catalog"
 
@@ -48,6 +51,15 @@ _KNOWN: tuple[tuple[re.Pattern[str], _Told], ...] = (
         lambda _found, _: (
             "The table has no version of that time or number: it is older than the table, or is not kept any more.",
             "Name a later one.",
+        ),
+    ),
+    (
+        re.compile(r"(?:metadata for file|at location) (\S+\.parquet)"),
+        lambda found, settings: (
+            f"A file of a table is missing or damaged: {settings.home}{_PLACE}{found[1].partition(_PLACE)[2]}."
+            if _PLACE in found[1]
+            else f"A file is missing or damaged: {found[1]}.",
+            "Put it back from a backup. Of an older version it may be gone since maintain-tables removed it.",
         ),
     ),
     (
@@ -90,6 +102,33 @@ def explained(settings: LakehouseSettings) -> Iterator[None]:
         if told is None:
             raise
         raise told from error
+
+
+@contextmanager
+def opening(table: str, folder: Path) -> Iterator[None]:
+    """Name the table and its folder in the error, if the block cannot read the log of a local table.
+
+    :raises EntityMatchingError: if it cannot.
+    """
+    try:
+        yield
+    except Exception as error:
+        text = str(error).strip()
+        number = _OS_ERROR.search(text)
+        if not _is_spark(error) or (number and int(number[1]) in _FULL | _CLOSED):
+            raise
+        log.debug("%s: %s", table, text)
+        raise unreadable(table, folder, _STACK.split(text)[0].partition("\n")[0][:LONGEST]) from error
+
+
+def unreadable(table: str, folder: Path, why: str) -> EntityMatchingError:
+    """Return the error of a local table whose log cannot be read."""
+    return EntityMatchingError(
+        f"The table {table} in {folder} cannot be read: {why.rstrip('.')}.",
+        remedy="If the last entry of its _delta_log is damaged (a power cut, a full disk), move it and the .crc file "
+        "of its number elsewhere: the table is then as it was before that write; run the job again. Else put the "
+        "folder back from a backup.",
+    )
 
 
 def explain(error: Exception, settings: LakehouseSettings) -> EntityMatchingError | None:
@@ -136,6 +175,7 @@ def _of_spark(text: str, settings: LakehouseSettings) -> EntityMatchingError:
             message, remedy = tell(found, settings)
             return EntityMatchingError(message, remedy=remedy)
     log.debug("Spark: %s", text)
+    text = _STACK.split(text)[0]
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} [...] {text[-LONGEST // 2 :]}"
     return EntityMatchingError(f"Spark could not do it: {text}")

@@ -9,8 +9,10 @@ import re
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,7 +21,7 @@ from entity_matching.errors import EntityMatchingError, OptionalDependencyError
 from entity_matching.lakehouse.catalog import Lakehouse
 from entity_matching.lakehouse.failures import explained
 from entity_matching.lakehouse.settings import DATABRICKS, LOCAL, RUNTIME_VARIABLE, LakehouseSettings
-from entity_matching.lakehouse.staging import Staging
+from entity_matching.lakehouse.staging import STALE, Staging
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -30,6 +32,9 @@ DEFAULT_PORT = 15_002
 """Port of a Spark Connect server whose address names none."""
 PATIENCE = 10.0
 """Seconds a server may take to take a connection."""
+PARTING = 2.0
+"""Seconds that a session, and the engine of this machine, may take to end; in the midst of a query they wait for it."""
+_LINK = "entity-matching-"
 _SAFE_PATH = re.compile(r"[A-Za-z0-9_./+-]*")
 
 
@@ -60,10 +65,28 @@ def _readable(settings: LakehouseSettings) -> Iterator[Path]:
     settings.home.mkdir(parents=True, exist_ok=True)
     places = (tempfile.gettempdir(), "/tmp", "/var/tmp")
     place = next((place for place in places if _SAFE_PATH.fullmatch(place) and os.access(place, os.W_OK)), None)
-    with tempfile.TemporaryDirectory(prefix="entity-matching-", dir=place) as folder:
+    _remove_stale(Path(place or tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=f"{_LINK}{os.getpid()}-", dir=place) as folder:
         link = Path(folder) / "home"
         link.symlink_to(settings.home, target_is_directory=True)
         yield link
+
+
+def _remove_stale(place: Path) -> None:
+    """Remove links that processes which were killed left behind."""
+    for folder in place.glob(f"{_LINK}*-*"):
+        with suppress(OSError, ValueError):  # another user's, or one that another process removes just now
+            if time.time() - folder.lstat().st_mtime > STALE and not _lives(int(folder.name.split("-")[2])):
+                (folder / "home").unlink()
+                folder.rmdir()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @contextmanager
@@ -106,7 +129,7 @@ def _sail(settings: LakehouseSettings) -> Iterator[str]:
             raise EntityMatchingError("The Spark engine of this machine (Sail) stopped as soon as it had started.")
         yield f"sc://127.0.0.1:{address[1]}"
     finally:
-        server.stop()
+        _end(server.stop)
 
 
 def _toml(text: str) -> str:
@@ -130,6 +153,26 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+_left: list[Callable[[], object]] = []
+
+
+def is_left_behind() -> bool:
+    """Say whether Spark did not end when it should, since a query of this process still goes on.
+
+    Such a process ends at once by ``os._exit`` only: else Python waits for the query.
+    """
+    return bool(_left)
+
+
+def _end(stop: Callable[[], object]) -> None:
+    stopping = threading.Thread(target=stop, daemon=True)
+    stopping.start()
+    stopping.join(PARTING)
+    if stopping.is_alive():
+        log.debug("a query still goes on")
+        _left.append(stop)
+
+
 @contextmanager
 def _connected(url: str) -> Iterator[SparkSession]:
     try:
@@ -143,7 +186,7 @@ def _connected(url: str) -> Iterator[SparkSession]:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
         yield spark
     finally:
-        spark.stop()  # else the client looks for its server for minutes when the process ends
+        _end(spark.stop)  # else the client looks for its server for minutes when the process ends
 
 
 def _import_client() -> None:

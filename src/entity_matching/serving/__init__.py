@@ -1,0 +1,1 @@
+"""The endpoint: MLflow's scoring protocol and matching against the reference, over HTTP."""

@@ -1,0 +1,183 @@
+"""The model and the reference that are served, and their replacement while requests go on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+
+from entity_matching.errors import EntityMatchingError
+from entity_matching.jobs import models
+from entity_matching.jobs.references import SavedReference
+from entity_matching.matcher import Matcher
+from entity_matching.matcher.reference import Reference
+from entity_matching.registry.entities import read_entities
+from entity_matching.registry.location import RegistryLocation
+from entity_matching.registry.signature import LEFT, RIGHT, input_example
+from entity_matching.schema import Side
+from entity_matching.serving.batching import Batcher
+from entity_matching.serving.logs import FIELDS
+from entity_matching.serving.metrics import Metrics
+from entity_matching.serving.scoring import Scoring
+from entity_matching.serving.settings import ServingSettings
+
+log = logging.getLogger(__name__)
+
+FindReference = Callable[[ServingSettings, Matcher], SavedReference | None]
+"""Finds the catalog's present reference made ready for a matcher; ``None`` if the catalog has none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """What a request is answered with, from its beginning to its end."""
+
+    model_version: str
+    matcher: Matcher
+    reference: Reference | None = None
+    reference_version: str | None = None
+
+
+class Current:
+    """What is served now. A new one is loaded beside the old one, which goes on to serve until then.
+
+    :param find_reference: finds the reference; by default there is none.
+    """
+
+    def __init__(
+        self, settings: ServingSettings, metrics: Metrics, find_reference: FindReference = lambda *_: None
+    ) -> None:
+        self.settings, self.metrics, self.find_reference = settings, metrics, find_reference
+        self.batcher = Batcher(settings, metrics)
+        self.problem: str | None = None
+        self._now: tuple[Loaded, Scoring] | None = None
+        self._asked: object = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._refresh_always, name="refresh", daemon=True)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a model, and the endpoint is not stopping."""
+        return self._now is not None and not self._stopped.is_set()
+
+    def get(self) -> Loaded:
+        """Return what is served now."""
+        return self.scoring()[0]
+
+    def scoring(self) -> tuple[Loaded, Scoring]:
+        """Return what is served now, with MLflow's application for it."""
+        assert self._now is not None, "load() comes first"
+        return self._now
+
+    def load(self) -> None:
+        """Load the model and the reference for the first time.
+
+        :raises EntityMatchingError: if the model cannot be had; without a reference pairs can still be judged.
+        """
+        self._asked = self._state()
+        folder = models.model_folder(self.settings.lakehouse, self.settings.model)
+        matcher = Matcher.load(folder)
+        version = models.version_of(self.settings.lakehouse, folder)
+        self._serve(Loaded(version, matcher))
+        self._refresh_reference()
+
+    def start(self) -> None:
+        """Begin to look for new ones."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop looking for new ones, and finish what is being judged."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(1.0)  # it may be in the middle of a long load, which nobody needs any more
+        self.batcher.close()
+
+    def refresh(self) -> None:
+        """Look for a new model and a new reference, and serve them; if that fails, go on with what there is."""
+        try:
+            self._refresh_model()
+            self.problem = None
+        except Exception as error:  # noqa: BLE001 - whatever it is, what is served goes on
+            self._failed("model", error)
+        if self.problem is None:
+            self._refresh_reference()
+        self.metrics.memory.set(psutil.Process().memory_info().rss)
+
+    def _refresh_model(self) -> None:
+        state = self._state()
+        if state is not None and state == self._asked:
+            return
+        folder = models.model_folder(self.settings.lakehouse, self.settings.model)
+        version = models.version_of(self.settings.lakehouse, folder)
+        if version != self.get().model_version:
+            self._serve(self._with_reference(Loaded(version, Matcher.load(folder))))
+        self._asked = state
+
+    def _refresh_reference(self) -> None:
+        try:
+            self._serve(self._with_reference(self.get()))
+        except Exception as error:  # noqa: BLE001 - pairs can still be judged
+            self._failed("reference", error)
+
+    def _with_reference(self, loaded: Loaded) -> Loaded:
+        """Return the same model with the present reference, which is read only if it is another one."""
+        found = self.find_reference(self.settings, loaded.matcher)
+        if found is None:
+            return Loaded(loaded.model_version, loaded.matcher)
+        present = self.get()
+        there = present.reference if present.reference_version == found.version else Reference.load(found.folder)
+        return Loaded(loaded.model_version, loaded.matcher, there, found.version)
+
+    def _serve(self, loaded: Loaded) -> None:
+        """Serve something else from now on; requests that have begun end as they began."""
+        before, scoring = self._now or (None, None)
+        if before is not None and before.matcher is loaded.matcher and before.reference is loaded.reference:
+            return
+        if before is None or scoring is None or before.matcher is not loaded.matcher:
+            _warm_up(loaded.matcher)
+            scoring = Scoring(loaded.matcher, self.batcher)
+        self._now = (loaded, scoring)
+        for one, serves in ((before, 0), (loaded, 1)):
+            if one is not None:
+                self.metrics.serving.labels(one.model_version, one.reference_version or "").set(serves)
+        found = {"model_version": loaded.model_version, "reference_version": loaded.reference_version}
+        log.info("Served from now on.", extra={FIELDS: found})
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self.metrics.refresh_failures.inc()
+        told = str(error) if isinstance(error, EntityMatchingError) else type(error).__name__
+        self.problem = f"The {what} could not be looked up or loaded: {told}"
+        log.error("%s", self.problem, exc_info=error)
+
+    def _state(self) -> object:
+        """Return what changes whenever the model may be another one; ``None`` if there is no way to tell."""
+        location = RegistryLocation.of(self.settings.lakehouse)
+        if location.database is None:
+            return None
+        return location.stamp(), _stamp(models.home_of(self.settings.lakehouse) / models.CURRENT)
+
+    def _refresh_always(self) -> None:
+        while not self._stopped.wait(self.settings.refresh_s):
+            self.refresh()
+
+
+def _warm_up(matcher: Matcher) -> None:
+    """Judge an example, so that what is read at the first use is read before the first request."""
+    example = input_example(matcher.schema)
+    sides = ((LEFT, Side.SOURCE), (RIGHT, Side.REFERENCE))
+    tables: list[pa.Table] = [
+        read_entities(example[column].tolist(), matcher.schema, side, column) for column, side in sides
+    ]
+    matcher.score_pairs(*tables)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino

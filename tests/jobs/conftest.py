@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from entity_matching.config import CascadeSettings, DittoSettings, MatcherSettings, ScorerSettings, SearchSettings
-from entity_matching.files import read_labels, read_table
+from entity_matching.files import read_labels, read_table, write_table
+from entity_matching.jobs import pipeline
 from entity_matching.jobs.job import Context
 from entity_matching.jobs.models import publish
 from entity_matching.lakehouse import Lakehouse, LakehouseSettings, open_lakehouse
-from entity_matching.lakehouse.tables import REFERENCE_ENTITIES, SOURCE_ENTITIES
+from entity_matching.lakehouse.tables import (
+    MATCH_HISTORY,
+    MATCHED_ENTITIES,
+    QUARANTINE,
+    REFERENCE_ENTITIES,
+    REVIEW_DECISIONS,
+    SOURCE_ENTITIES,
+)
 from entity_matching.lakehouse.writes import merge
 from entity_matching.matcher import Matcher
 from entity_matching.schema import Schema
@@ -179,3 +189,84 @@ RunContext = Callable[[Lakehouse, str], Context]
 def run_context() -> RunContext:
     """Return the context of a run by its id, at a fixed time."""
     return lambda lake, run_id: Context(lake, run_id, lambda: NOW)
+
+
+VOLATILE = ("run_id", "matched_at", "changed_at", "ingested_at", "loaded_at", "quarantined_at")
+"""Columns in which two runs on the same data differ."""
+RESULTS = (MATCHED_ENTITIES, MATCH_HISTORY, QUARANTINE, SOURCE_ENTITIES, REFERENCE_ENTITIES)
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Nights:
+    """Two days of the example data as files, and a home in which the first day has been matched.
+
+    The second day is a snapshot with new, changed and removed records, of the reference too; two rows have one key, and
+    one has none. In between people decided on two records.
+    """
+
+    files: Path
+    home: Path
+
+    def source(self, day: int) -> Path:
+        """Return the file of the source."""
+        return self.files / f"crm_2026-03-0{day}.csv"
+
+    def reference(self, day: int) -> Path:
+        """Return the file of the reference."""
+        return self.files / f"reference_2026-03-0{day}.csv"
+
+    def day(self, home: Path, day: int = 2) -> list[str]:
+        """Return what ``run-pipeline`` is called with for a day."""
+        given = {"--home": home, "--source": self.source(day), "--reference": self.reference(day), "--feed": "snapshot"}
+        return [str(text) for pair in given.items() for text in pair]
+
+    def copy(self, home: Path) -> Path:
+        """Copy the home, and return where to."""
+        return Path(shutil.copytree(self.home, home))
+
+    def results(self, home: Path) -> dict[str, Rows]:
+        """Return what runs leave behind, by table, in the order of the keys; without what two runs differ in."""
+        with open_lakehouse(LakehouseSettings(home=home)) as lake:
+            found = {}
+            for table in RESULTS:
+                rows = lake.read(table).orderBy(*table.key).drop(*VOLATILE).toArrow().to_pylist()
+                found[table.full_name] = [row | {"attributes": sorted(row.get("attributes", ()))} for row in rows]
+            return found
+
+
+@pytest.fixture(scope="session")
+def nights(companies: Companies, plain_matcher: Matcher, tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    """Return two days, shared by all tests: a test works on a copy of the home."""
+    made = Nights(tmp_path_factory.mktemp("days"), tmp_path_factory.mktemp("first-day") / "home")
+    source, reference = companies.source.to_pylist(), companies.reference.to_pylist()
+    _to_csv(source[:50], made.source(1))
+    _to_csv([*reference[:5], *reference[10:]], made.reference(1))
+    changed = [{**row, "company_name": f"{row['company_name']} HLDG"} for row in source[4:8]]
+    double = [{**source[60], "company_name": name} for name in ("ONE NAME PLC", "ANOTHER NAME PLC")]
+    _to_csv([*changed, *source[8:60], *double, {**source[61], "source_id": ""}], made.source(2))
+    moved = [{**row, "city": "Reykjavik", "company_name": f"New {row['company_name']}"} for row in reference[20:25]]
+    _to_csv([*reference[:20], *moved, *reference[25:-5]], made.reference(2))
+    settings = LakehouseSettings(home=made.home)
+    with open_lakehouse(settings) as lake:
+        lake.create()
+        settings.artifacts.mkdir(parents=True, exist_ok=True)
+        (settings.artifacts / "schema.yml").write_text(companies.schema.to_yaml(), encoding="utf-8")
+        publish(settings, plain_matcher, "plain")
+    pipeline.JOB.run([*made.day(made.home, 1), "--run-id", "day-1"])
+    with open_lakehouse(settings) as lake:
+        decisions = {
+            "source_system": ["crm", "crm"],
+            "source_id": [source[10]["source_id"], source[11]["source_id"]],
+            "decision": ["match", "no_match"],
+            "entity_id": [reference[30]["company_id"], None],
+            "decided_by": ["ann", "ann"],
+            "note": pa.array([None, None], pa.string()),
+            "decided_at": pa.array([NOW, NOW], STAMP),
+        }
+        merge(lake, REVIEW_DECISIONS, lake.frame(pa.table(decisions)))
+    return made
+
+
+def _to_csv(rows: Rows, path: Path) -> None:
+    write_table(pa.Table.from_pylist(rows), path)

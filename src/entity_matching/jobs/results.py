@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from entity_matching.jobs.examined import Examined, read_examined
 from entity_matching.lakehouse.layout import Table
 from entity_matching.lakehouse.names import literal
 from entity_matching.lakehouse.tables import (
@@ -75,12 +76,14 @@ _BASE = """base AS (
     confidence, method, reason, candidates, matched_at, true AS in_run
   FROM looked_at WHERE fate = 'written'
   UNION ALL
-  SELECT g.source_system, g.source_id, g.content_hash, 'review', g.reference_version, g.model_version, g.decision,
-    g.entity_id, g.confidence, g.method, g.reason, g.candidates, {now}, false
+  SELECT g.source_system, g.source_id, g.content_hash, 'review',
+    CASE WHEN l.fate IS NULL THEN {examined} ELSE g.reference_version END, g.model_version, g.decision, g.entity_id,
+    g.confidence, g.method, g.reason, g.candidates, {now}, false
   FROM {gold} g
   LEFT SEMI JOIN reviews d ON d.source_system = g.source_system AND d.source_id = g.source_id
   LEFT SEMI JOIN {sources} b ON b.source_system = g.source_system AND b.source_id = g.source_id
-  LEFT ANTI JOIN looked_at l ON l.source_system = g.source_system AND l.source_id = g.source_id AND l.fate = 'written'
+  LEFT JOIN looked_at l ON l.source_system = g.source_system AND l.source_id = g.source_id
+  WHERE l.fate IS NULL OR l.fate <> 'written'
 )"""
 
 # The same with what people decided in its place.
@@ -209,12 +212,12 @@ class Results:
         """Keys of the history's rows that a run wrote which was killed before it wrote gold."""
         return self._query(_UNWRITTEN)
 
-    @property
-    def is_searched(self) -> bool:
-        """Whether the run has looked, to the end, for the records it concerns."""
+    @cached_property
+    def examined(self) -> Examined | None:
+        """What the run went by; ``None`` if it has not looked, to the end, for the records it concerns."""
         runs = self.context.lake.read(PIPELINE_RUNS)
         own = f"run_id = {literal(self.context.run_id)} AND job = {literal(FINDER)} AND status = 'done'"
-        return not runs.where(own).isEmpty()
+        return None if runs.where(own).isEmpty() else read_examined(self.context.lake.settings, self.context.run_id)
 
     def unconcerned(self, reference_version: str) -> DataFrame | None:
         """Rows of gold of another reference that this one's changes do not concern, with the version of this one.
@@ -264,4 +267,5 @@ class Results:
         names = {name: self.context.lake.name(table) for name, table in tables.items()}
         now = f"timestamp'{self.context.clock():%Y-%m-%d %H:%M:%S.%f}+00:00'"
         values = {"run": literal(self.context.run_id), "writer": literal(WRITER), "now": now}
-        return {**names, **values, "gone": _GONE.format(**names)}
+        examined = "g.reference_version" if self.examined is None else literal(self.examined.reference_version)
+        return {**names, **values, "gone": _GONE.format(**names), "examined": examined}

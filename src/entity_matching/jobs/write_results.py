@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from entity_matching.jobs.examined import note_columns_decided, read_columns_decided, read_examined
+from entity_matching.jobs.examined import note_columns_decided, read_columns_decided
 from entity_matching.jobs.job import Context, Job
 from entity_matching.jobs.parameters import Parameters
 from entity_matching.jobs.results import WRITER, Counts, Results
@@ -52,7 +52,7 @@ def _work(context: Context, parameters: WriteResultsParameters) -> dict[str, Any
 def _write_gold(context: Context, results: Results, counts: Counts) -> None:
     """Write the decisions, and which reference the others hold for: in one commit."""
     settings = context.lake.settings
-    examined = read_examined(settings, context.run_id) if results.is_searched else None
+    examined = results.examined
     unconcerned = results.unconcerned(examined.reference_version) if examined else None
     rows = [results.rows] if any(counts.decisions.values()) else []
     rows += [] if unconcerned is None else [unconcerned]

@@ -42,6 +42,10 @@ _DAY = 24 * 60 * 60
 """Seconds after which a folder that was never finished is taken to be abandoned."""
 
 
+class NoReferenceError(EntityMatchingError):
+    """Raised when the catalog has no reference records."""
+
+
 @dataclass(frozen=True)
 class SavedReference:
     """A reference made ready, in its folder."""
@@ -68,21 +72,44 @@ def reference_version(lake: Lakehouse, schema: Schema, settings: SearchSettings)
     :returns: 16 hex digits of a SHA-256 over the hashes of the sorted records, over the schema's attributes, over the
         settings that the candidates depend on, and over the version of this package.
     """
-    attributes = [attribute.model_dump(mode="json") for attribute in schema.attributes]
-    made_with = [__version__, FORMAT, attributes, settings.limit, settings.depth, settings.max_postings]
-    digest = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode())
+    digest = _made_with(schema, settings)
     state = lake.state(REFERENCE_ENTITIES)
-    asked = f"{state} {digest.hexdigest()[:_DIGITS]}"
-    noted = read_note(lake.settings, _NOTE)
-    if state is not None and asked in noted:
-        return str(noted[asked])
+    noted = noted_version(lake.settings, state, schema, settings)
+    if noted is not None:
+        return noted
+    asked = _asked(state, digest)
     for text in _hashes(lake):
         digest.update(text.encode())
     version = digest.hexdigest()[:_DIGITS]
     if state is not None:
-        others = {key: value for key, value in noted.items() if key.startswith(f"{state} ")}
+        known = read_note(lake.settings, _NOTE)
+        others = {key: value for key, value in known.items() if key.startswith(f"{state} ")}
         write_note(lake.settings, _NOTE, {**others, asked: version})
     return version
+
+
+def noted_version(
+    lakehouse: LakehouseSettings, state: str | None, schema: Schema, settings: SearchSettings
+) -> str | None:
+    """Return the version of the master list in a state of its table, if it was computed before; else ``None``.
+
+    Neither a session nor the table is needed.
+
+    :param state: what :meth:`Lakehouse.state` said; ``None`` where that is not to be had.
+    """
+    noted = read_note(lakehouse, _NOTE).get(_asked(state, _made_with(schema, settings)))
+    return None if state is None or noted is None else str(noted)
+
+
+def _made_with(schema: Schema, settings: SearchSettings) -> hashlib._Hash:
+    """Return a digest of all but the records that the version is over."""
+    attributes = [attribute.model_dump(mode="json") for attribute in schema.attributes]
+    made_with = [__version__, FORMAT, attributes, settings.limit, settings.depth, settings.max_postings]
+    return hashlib.sha256(json.dumps(made_with, sort_keys=True).encode())
+
+
+def _asked(state: str | None, made_with: hashlib._Hash) -> str:
+    return f"{state} {made_with.hexdigest()[:_DIGITS]}"
 
 
 def _hashes(lake: Lakehouse) -> list[str]:
@@ -105,7 +132,7 @@ def ready_reference(lake: Lakehouse, schema: Schema, settings: SearchSettings, *
     """Return the present reference made ready; it is made if it is not there yet.
 
     :param kept: versions that are kept, this one among them, those used last; others are removed.
-    :raises EntityMatchingError: if the catalog has no reference.
+    :raises NoReferenceError: if the catalog has no reference.
     """
     version = reference_version(lake, schema, settings)
     folder = reference_folder(lake.settings, version)
@@ -135,7 +162,7 @@ def _records(lake: Lakehouse, schema: Schema) -> pa.Table:
     """Return the master list in the order of its keys, so that equally good candidates always come in one order."""
     table = records_of(lake.read(REFERENCE_ENTITIES), schema, Side.REFERENCE)
     if not table.num_rows:
-        raise EntityMatchingError(
+        raise NoReferenceError(
             f"The catalog '{lake.settings.catalog}' has no reference records.",
             remedy="Load them first: entity-matching run setup-unity-catalog -- --reference FILE",
         )

@@ -165,6 +165,9 @@ def is_left_behind() -> bool:
 
 
 def _end(stop: Callable[[], object]) -> None:
+    if sys.is_finalizing():  # then a thread does not start any more
+        stop()
+        return
     stopping = threading.Thread(target=stop, daemon=True)
     stopping.start()
     stopping.join(PARTING)

@@ -13,7 +13,7 @@ EXAMPLE: dict[str, Any] = {
     "reference_version": "5f0c2a9be1d34476",
     "results": [
         {
-            "source_key": None,
+            "source_key": "S17",
             "decision": "match",
             "entity_id": "C00042",
             "confidence": 0.991,

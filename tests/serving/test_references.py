@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from entity_matching.config import MatcherSettings, SearchSettings
 from entity_matching.errors import EntityMatchingError
 from entity_matching.jobs.references import reference_version
-from entity_matching.lakehouse import Lakehouse, LakehouseSettings, open_lakehouse
+from entity_matching.lakehouse import LakehouseSettings, open_lakehouse
 from entity_matching.lakehouse.tables import REFERENCE_ENTITIES
 from entity_matching.lakehouse.writes import merge
 from entity_matching.matcher.reference import Reference
@@ -38,7 +37,7 @@ def home(tmp_path: Path) -> Iterator[LakehouseSettings]:
     yield settings
 
 
-def load(settings: LakehouseSettings, *names: str) -> Lakehouse:
+def load(settings: LakehouseSettings, *names: str) -> None:
     rows = pa.table(
         {
             "entity_id": [f"E{number}" for number, _ in enumerate(names)],
@@ -51,7 +50,6 @@ def load(settings: LakehouseSettings, *names: str) -> Lakehouse:
     )
     with open_lakehouse(settings) as lake:
         merge(lake, REFERENCE_ENTITIES, lake.frame(rows), complete=True)
-        return lake
 
 
 def test_the_reference_is_made_when_missing_and_again_when_the_table_changes(
@@ -65,7 +63,7 @@ def test_the_reference_is_made_when_missing_and_again_when_the_table_changes(
     with monkeypatch.context() as patch:
         patch.setattr(references, "_by_maker", lambda *_: pytest.fail("nothing has changed"))
         assert ready(settings, MATCHER) == first
-    lake = load(home, "Siemens", "BP", "Shell")
+    load(home, "Siemens", "BP", "Shell")
     second = ready(settings, MATCHER)
     assert second is not None
     assert second.version != first.version
@@ -85,12 +83,11 @@ def test_a_catalog_without_reference_has_none_and_is_asked_once(
 
 def test_what_went_wrong_is_told_and_tried_again(home: LakehouseSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     load(home, "Siemens")
-    bad = SimpleNamespace(schema=MATCHER.schema, settings=replace(MATCHER.settings))
     with monkeypatch.context() as patch:
         patch.setenv("SAIL_CATALOG__DEFAULT_DATABASE", "[")
         with pytest.raises(EntityMatchingError):
-            ready(ServingSettings(lakehouse=home), bad)
-    assert ready(ServingSettings(lakehouse=home), bad) is not None
+            ready(ServingSettings(lakehouse=home), MATCHER)
+    assert ready(ServingSettings(lakehouse=home), MATCHER) is not None
 
 
 def test_the_state_of_a_table_is_what_delta_says(home: LakehouseSettings) -> None:

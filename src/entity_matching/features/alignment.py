@@ -60,7 +60,9 @@ class Words:
             rows, flat = rows[keep], flat[keep]
             lengths = np.bincount(rows, minlength=len(lengths))
             place = np.arange(len(flat)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        codes = np.full((len(lengths), max(1, min(width, int(lengths.max(initial=0))))), -1, dtype=np.int32)
+        longest = int(lengths.max(initial=1))
+        room = min(width, next((size for size in _BUCKETS if size >= longest), width))
+        codes = np.full((len(lengths), max(1, room)), -1, dtype=np.int32)
         codes[rows, place] = flat
         digits = pc.match_substring_regex(vocabulary, "[0-9]").to_numpy(zero_copy_only=False)
         letters = pc.match_substring_regex(vocabulary, "[a-z]").to_numpy(zero_copy_only=False)

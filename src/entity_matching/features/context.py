@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 from entity_matching.features.block import Block, Values
 
+CONTEXT = ("rank", "behind", "margin", "crowd")
+"""Last parts of the names of these features."""
+SEARCH = "search."
+"""What the names of features begin with that come from the search."""
+
 
 def context_features(starts: NDArray[np.int64], values: Values, label: str, *, close: float = 0.05) -> Block:
     """Place each pair's value among those of the same source record.

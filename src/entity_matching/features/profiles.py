@@ -49,7 +49,9 @@ def _word_counts(texts: pa.Array, weights: WordWeights) -> tuple[sparse.csr_matr
     lists = split_words(texts)
     encoded = pc.list_flatten(lists).dictionary_encode()
     vocabulary = encoded.dictionary.cast(pa.string())
-    code = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    order = pc.array_sort_indices(vocabulary).to_numpy()  # so that sums do not hang on which texts come first
+    vocabulary, place = vocabulary.take(pa.array(order)), np.argsort(order)
+    code = place[encoded.indices.to_numpy(zero_copy_only=False)].astype(np.int64)
     row = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False).astype(np.int64)
     size = max(len(vocabulary), 1)
     keys, times = np.unique(row * size + code, return_counts=True)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from entity_matching.features.block import Block, Values
-from entity_matching.features.context import context_features
+from entity_matching.features.context import SEARCH, context_features
 from entity_matching.features.marks import mark_features
 from entity_matching.features.pairs import Pairs, TextLimits
 from entity_matching.features.profiles import profile_features
@@ -66,7 +66,7 @@ class FeatureSpace:
         starts = pairs.group_starts()
         block = self._for(len(pairs))._compared(pairs.compact())
         for name, values in (scores or {}).items():
-            block.add(f"search.{name}", values, 1, f"score of the {name} search")
+            block.add(f"{SEARCH}{name}", values, 1, f"score of the {name} search")
         if scores:
             block.extend(context_features(starts, scores["search"], "search"))
             block.extend(_attribute_context(block, starts, self.schema))

@@ -11,6 +11,7 @@ file                what it holds
 ``words-N.arrow``   word counts of the N-th attribute of ``model.json``'s ``words``
 ``ditto/``          the Ditto model, if there is one: see :mod:`entity_matching.ditto.predict`
 ``blend.txt``       the trees that blend Ditto with the features, if there is one
+``alone.txt``       the trees that judge a pair by itself
 =================== ===================================================================================
 """
 
@@ -30,12 +31,14 @@ from entity_matching.config import MatcherSettings
 from entity_matching.errors import ArtifactError, SchemaError, SettingsError
 from entity_matching.features import FeatureSpace, TextLimits
 from entity_matching.features.weights import WordWeights
+from entity_matching.matcher.alone import Alone
 from entity_matching.matcher.calibrate import Calibration
 from entity_matching.matcher.cascade import Cascade
 from entity_matching.matcher.model import Model
 from entity_matching.matcher.outcomes import Outcomes
 from entity_matching.matcher.reader import PairReader
 from entity_matching.matcher.scorer import PairScorer
+from entity_matching.matcher.stack import Stack
 from entity_matching.schema import Schema
 from entity_matching.storage import read_table, replace_folder, write_table
 from entity_matching.version import __version__
@@ -71,6 +74,8 @@ def _write(model: Model, folder: Path) -> None:
         (folder / "blend.txt").write_text(model.cascade.scorer.to_text(), encoding="utf-8")
         (folder / DITTO).mkdir()
         model.cascade.model.save(folder / DITTO)
+    if model.alone is not None:
+        (folder / "alone.txt").write_text(model.alone.scorer.to_text(), encoding="utf-8")
     manifest = {
         "format": FORMAT,
         "version": __version__,
@@ -82,6 +87,7 @@ def _write(model: Model, folder: Path) -> None:
         "exact": dict(model.exact),
         "features": list(model.scorer.features),
         "blend": None if model.cascade is None else list(model.cascade.scorer.features),
+        "alone": None if model.alone is None else _alone(model.alone),
         "words": {name: weights.documents for name, weights in model.space.weights.items()},
         "provenance": dict(model.provenance),
         "sha256": {
@@ -122,6 +128,7 @@ def load_model(folder: Path) -> Model:
             settings=settings,
             provenance=manifest["provenance"],
             cascade=_load_cascade(folder, manifest.get("blend"), settings),
+            alone=_load_alone(folder, manifest.get("alone"), settings),
             entities=tuple(read_table(folder, "entities")["key"].to_pylist()) if manifest["format"] > 1 else (),
         )
     except (KeyError, TypeError, SchemaError, SettingsError) as error:
@@ -130,6 +137,26 @@ def load_model(folder: Path) -> Model:
 
 def _versions(names: tuple[str, ...]) -> dict[str, str]:
     return {name: metadata.version(name) for name in names}
+
+
+def _alone(alone: Alone) -> dict[str, Any]:
+    return {
+        "features": list(alone.scorer.features),
+        "calibration": asdict(alone.calibration),
+        "stack": None if alone.stack is None else asdict(alone.stack),
+    }
+
+
+def _load_alone(folder: Path, data: dict[str, Any] | None, settings: MatcherSettings) -> Alone | None:
+    """Read what judges pairs by themselves, if the model has it."""
+    if data is None:
+        return None
+    trees = (folder / "alone.txt").read_text(encoding="utf-8")
+    return Alone(
+        PairScorer.from_text(trees, tuple(data["features"]), settings.scorer.threads),
+        Calibration(**data["calibration"]),
+        None if data["stack"] is None else Stack(**data["stack"]),
+    )
 
 
 def _load_cascade(folder: Path, features: list[str] | None, settings: MatcherSettings) -> Cascade | None:

@@ -128,6 +128,25 @@ def _decide(found: ExactMatches, rows: Rows, attribute: Attribute, method: str) 
     found.attribute[free] = attribute.name
 
 
+def same_by_identifier(left: pa.Table, right: pa.Table, schema: Schema) -> NDArray[np.bool_]:
+    """Say which pairs share a strong identifier that nothing contradicts, whatever other records there are.
+
+    :param left: normalised records, one per pair; ``right`` the others.
+    :returns: shape (pairs,).
+    """
+    same = np.zeros(left.num_rows, dtype=bool)
+    for attribute in schema.of_kind(Kind.IDENTIFIER):
+        column = part(attribute.name, "value")
+        if attribute.is_strong and column in left.column_names and column in right.column_names:
+            one, two = left[column].combine_chunks(), right[column].combine_chunks()
+            equal = pc.and_(pc.equal(one, two), pc.not_equal(one, ""))
+            same |= equal.to_numpy(zero_copy_only=False)
+    if same.any():
+        for attribute in schema.attributes:
+            same &= ~_name_contradicts(attribute, left, right)
+    return same
+
+
 def agrees_with_any(sources: pa.Table, references: pa.Table, schema: Schema) -> NDArray[np.bool_]:
     """Say which source records share a strong identifier, or all of the name, with some reference record.
 

@@ -54,9 +54,27 @@ def fit(
     :raises LabelsError: if no candidate is a match, or every one is.
     """
     check_kinds(examples)
-    match = examples.match
+    raw = exclusive(examples.record, held_out(examples, extra, settings, seed, progress))
+    best = best_of_each(examples.record, raw, len(examples.truth))
+    right = (best >= 0) & (examples.reference[best] == examples.truth)
+    confidence = np.where(best >= 0, raw[best], 0.0)
+    calibration = replace(Calibration.fit(confidence[best >= 0], right[best >= 0]), floor=floor)
+    calibrated = np.where(best >= 0, calibration.lift(calibration.apply(confidence)), 0.0)
+    if progress is not None:
+        progress("training", settings.folds / (settings.folds + 1))
+    scorer = train_scorer(examples, extra, settings, seed)
+    return Fitted(scorer, calibration, Outcomes(calibrated, right, examples.truth >= 0), raw)
+
+
+def held_out(
+    examples: Examples, extra: Examples | None, settings: ScorerSettings, seed: int, progress: Progress | None = None
+) -> NDArray[np.float64]:
+    """Return the probability of each example, 0 to 1, by a scorer that has not seen its entity; shape (pairs,).
+
+    :param extra: examples that all scorers learn from.
+    """
     folds = entity_folds(examples.group, settings.folds, seed)
-    raw = np.zeros(len(match), dtype=np.float64)
+    raw = np.zeros(len(examples.record), dtype=np.float64)
     used = np.unique(folds)
     for step, fold in enumerate(used):
         if progress is not None:
@@ -64,17 +82,8 @@ def fit(
         inside = folds[examples.record] == fold
         rest = examples.of_records(folds != fold)
         if rest.match.any() and not rest.match.all():
-            raw[inside] = _train(rest, extra, settings, seed).predict_matrix(examples.matrix[inside])
-    raw = exclusive(examples.record, raw)
-    best = best_of_each(examples.record, raw, len(examples.truth))
-    right = (best >= 0) & (examples.reference[best] == examples.truth)
-    confidence = np.where(best >= 0, raw[best], 0.0)
-    calibration = replace(Calibration.fit(confidence[best >= 0], right[best >= 0]), floor=floor)
-    calibrated = np.where(best >= 0, calibration.lift(calibration.apply(confidence)), 0.0)
-    if progress is not None:
-        progress("training", len(used) / (len(used) + 1))
-    scorer = _train(examples, extra, settings, seed)
-    return Fitted(scorer, calibration, Outcomes(calibrated, right, examples.truth >= 0), raw)
+            raw[inside] = train_scorer(rest, extra, settings, seed).predict_matrix(examples.matrix[inside])
+    return raw
 
 
 def check_kinds(examples: Examples) -> None:
@@ -91,7 +100,8 @@ def check_kinds(examples: Examples) -> None:
         )
 
 
-def _train(examples: Examples, extra: Examples | None, settings: ScorerSettings, seed: int) -> PairScorer:
+def train_scorer(examples: Examples, extra: Examples | None, settings: ScorerSettings, seed: int) -> PairScorer:
+    """Train a scorer on each record's nearest candidates, and on ``extra`` at its lower weight."""
     parts = [hard(examples, settings.rivals)]
     weights = [np.ones(len(parts[0].match))]
     if extra is not None:

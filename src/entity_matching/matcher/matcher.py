@@ -82,7 +82,7 @@ class Matcher:
         """
         folder = None if checkpoints is None else Path(checkpoints)
         task, settings = _task(source, reference, labels, schema, settings, progress, folder)
-        return cls(task.train(settings, progress=progress))
+        return cls(task.train(settings, progress=progress, pairs=True))
 
     def match(self, source: Any, reference: Any, *, progress: Progress | None = None) -> pa.Table:
         """Decide each source record.

@@ -14,6 +14,7 @@ from scipy.special import expit
 
 from entity_matching.config import DecisionSettings, MatcherSettings
 from entity_matching.features import FeatureSpace
+from entity_matching.matcher.alone import Alone
 from entity_matching.matcher.calibrate import Calibration
 from entity_matching.matcher.cascade import Asked, Cascade, Floats
 from entity_matching.matcher.compare import Compared, compared_batches
@@ -35,7 +36,8 @@ class Model:
     ``exact``: the confidence, 0 to 1, of what each method of the exact stage decides. ``provenance``: what it
     was trained on, by which versions; values ready for JSON. ``cascade``: Ditto and what blends it in, if there
     is one; calibration and outcomes are then of the blend. ``entities``: keys of the reference records that
-    labels named, so that it can be told how well it does on entities it has not seen.
+    labels named, so that it can be told how well it does on entities it has not seen. ``alone``: judges pairs by
+    themselves; models trained only to be measured have none.
     """
 
     space: FeatureSpace
@@ -47,6 +49,7 @@ class Model:
     provenance: Mapping[str, Any]
     cascade: Cascade | None = None
     entities: tuple[str, ...] = ()
+    alone: Alone | None = None
 
     @cached_property
     def thresholds(self) -> Thresholds:

@@ -54,6 +54,16 @@ class Stack:
         found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds)
         return cls(*(float(weight) for weight in found.x))
 
+    def scaled(self, slope: float, intercept: float) -> Stack:
+        """Return the blend whose log-odds are ``slope * log-odds + intercept`` of this one's."""
+        return Stack(
+            features=slope * self.features,
+            ditto=slope * self.ditto,
+            left=slope * self.left,
+            right=slope * self.right,
+            intercept=slope * self.intercept + intercept,
+        )
+
     def apply(self, features: Floats, ditto: Floats, rivals: Floats) -> Floats:
         """Return the blended probability of each pair, 0 to 1."""
         weights = np.array([self.features, self.ditto, self.left, self.right])

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from entity_matching.config import MatcherSettings
 from entity_matching.errors import LabelsError
 from entity_matching.features import FeatureSpace, TextLimits
+from entity_matching.matcher.alone import Alone, FittedAlone
 from entity_matching.matcher.blend import Pretrained, Taught, pretrain, teach_labels, teach_noise
 from entity_matching.matcher.compare import compare
 from entity_matching.matcher.exact import EXACT_NAME, IDENTIFIER, WHOLE_NAME, exact_matches
@@ -107,13 +108,18 @@ class Task:
         settings: MatcherSettings,
         chosen: NDArray[np.bool_] | None = None,
         progress: Progress | None = None,
+        *,
+        pairs: bool = False,
     ) -> Model:
         """Train a model.
 
         :param chosen: the labelled records to learn from, shape (labelled,); default: all.
+        :param pairs: whether the model is to judge pairs by themselves, too.
         :raises LabelsError: if the labels hold one class only.
         """
-        return self.learn(settings, chosen, progress).model(settings)
+        learnt = self.learn(settings, chosen, progress)
+        model = learnt.model(settings)
+        return replace(model, alone=self._alone(settings, chosen, learnt.taught)) if pairs else model
 
     def learn(
         self,
@@ -139,6 +145,16 @@ class Task:
                 self.sources.filter(pa.array(chosen)), self.truth[chosen], self.reference, self.space.schema
             )
         return Learnt(self.space, first, taught, exact, self._provenance(chosen), self._entities(chosen))
+
+    def _alone(self, settings: MatcherSettings, chosen: NDArray[np.bool_] | None, taught: Taught | None) -> Alone:
+        """Learn to judge pairs by themselves, from what the model learnt from."""
+        if self.examples is None:
+            fitted = FittedAlone.fit(self.synthetic, None, settings.scorer, settings.seed)
+            shown = None if self.deep is None else self.deep.held[self.synthetic.record]
+        else:
+            examples = self.examples if chosen is None else self.examples.of_records(chosen)
+            fitted, shown = FittedAlone.fit(examples, self.synthetic, settings.scorer, settings.seed), None
+        return fitted.judge if taught is None else fitted.blended(taught.scored.odds, shown)
 
     def _entities(self, chosen: NDArray[np.bool_] | None) -> tuple[str, ...]:
         """Return the keys of the reference records that the chosen labels name."""

@@ -59,7 +59,8 @@ def batches(records: Sequence[dict[str, Any]], size: int) -> list[pa.RecordBatch
     attributes = pa.field("attributes", pa.map_(pa.string(), pa.string()))
     listed = pa.field("listed", pa.list_(pa.string()))
     schema = pa.schema([*texts, attributes, pa.field("doubtful", pa.bool_()), listed])
-    return pa.Table.from_pylist(list(records), schema).to_batches(max_chunksize=size)
+    parts: list[pa.RecordBatch] = pa.Table.from_pylist(list(records), schema).to_batches(max_chunksize=size)
+    return parts
 
 
 def found(question: Question, *records: dict[str, Any], size: int = 1_000) -> list[str]:

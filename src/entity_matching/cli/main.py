@@ -15,6 +15,7 @@ from entity_matching.cli.console import complain, show_notes
 from entity_matching.cli.demo import demo
 from entity_matching.cli.describe import describe
 from entity_matching.cli.doctor import doctor
+from entity_matching.cli.endpoint import endpoint
 from entity_matching.cli.evaluate import evaluate
 from entity_matching.cli.explain import explain
 from entity_matching.cli.match import match
@@ -45,6 +46,7 @@ app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_o
 app.command("sql")(sql)
 app.command("status")(status)
 app.add_typer(models)
+app.add_typer(endpoint)
 
 
 def _version(wanted: bool) -> None:

@@ -5,6 +5,7 @@ Judging costs more to begin than for each further pair. While a batch is judged,
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -79,8 +80,7 @@ class Batcher:
         """
         deadline = time.monotonic() + self.timeout_s
         answers = []
-        for start in range(0, max(left.num_rows, 1), self.rows):
-            part = _Part(judge, left.slice(start, self.rows), right.slice(start, self.rows))
+        for part in self._split(judge, left, right):
             self._put(part, coming)
             try:
                 answers.append(part.answer.result(max(deadline - time.monotonic(), 0.0)))
@@ -88,6 +88,18 @@ class Batcher:
                 part.answer.cancel()
                 raise DeadlineError("The pairs could not be judged in time.", remedy="Send fewer at once.") from error
         return answers[0] if len(answers) == 1 else pa.concat_tables(answers)
+
+    async def judged(self, judge: Judge, left: pa.Table, right: pa.Table, coming: Coming | None = None) -> pa.Table:
+        """Do the same without holding a thread; it can be cancelled."""
+        answers = []
+        for part in self._split(judge, left, right):
+            self._put(part, coming)
+            answers.append(await asyncio.wrap_future(part.answer))
+        return answers[0] if len(answers) == 1 else pa.concat_tables(answers)
+
+    def _split(self, judge: Judge, left: pa.Table, right: pa.Table) -> Iterator[_Part]:
+        for start in range(0, max(left.num_rows, 1), self.rows):
+            yield _Part(judge, left.slice(start, self.rows), right.slice(start, self.rows))
 
     def close(self) -> None:
         """Finish what is there, and stop."""

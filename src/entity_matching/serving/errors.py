@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from entity_matching.errors import EntityMatchingError, InputError, SchemaError
+from entity_matching.serving.seen import seen_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -134,7 +135,8 @@ def install(app: FastAPI) -> None:
     from fastapi.exceptions import RequestValidationError  # noqa: PLC0415 - optional
     from starlette.exceptions import HTTPException  # noqa: PLC0415 - optional
 
-    def refused(_: Request, error: Any) -> Response:
+    def refused(request: Request, error: Any) -> Response:
+        seen_of(request.scope).error_code = error.error_code
         return refusal(error)
 
     def input_error(_: Request, error: Any) -> Response:

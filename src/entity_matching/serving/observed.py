@@ -65,4 +65,4 @@ class Observed:
             return
         fields = {"method": scope["method"], "status": status, "seconds": round(seconds, 6), **vars(seen)}
         told = {name: value for name, value in fields.items() if value is not None}
-        log.log(logging.ERROR if status >= 500 else logging.INFO, "request", extra={FIELDS: told})
+        log.log(logging.ERROR if status == 500 else logging.INFO, "request", extra={FIELDS: told})

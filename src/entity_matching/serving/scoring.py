@@ -5,6 +5,7 @@ What a request may look like, what is said of a wrong one, and how an answer is 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from entity_matching.matcher import Matcher
 from entity_matching.schema import Schema
 from entity_matching.serving.batching import Batcher, Coming
 from entity_matching.serving.errors import BadRequestError, MediaTypeError, ServingError, body_of, code_of
+from entity_matching.serving.plain import MEDIA_TYPES, Pairs, read_plain, write_plain
 from entity_matching.serving.seen import seen_of
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _TIMEOUT_VARIABLE = "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"
 _PATH = "/invocations"
+LONG = 100_000
+"""Bytes of a request from which it is read beside the others, so that they need not wait."""
 
 
 @dataclass
@@ -97,29 +101,45 @@ class Scoring:
         flavor = {"python_function": {"loader_module": "mlflow.pyfunc.model"}}
         described = Model(signature=model_signature(), flavors=flavor)
         self.app: ASGIApp = scoring_server.init(PyFuncModel(described, _Implementation(model)))
-        self.batcher = batcher
+        self.matcher, self.batcher = matcher, batcher
 
     async def answer(self, body: bytes, scope: Scope) -> Answer:
         """Answer a request.
 
         :raises ServingError: if it is refused for another reason than what MLflow finds wrong with it.
         """
-        if not any(name == b"content-type" for name, _ in scope["headers"]):
+        kind = next((value for name, value in scope["headers"] if name == b"content-type"), None)
+        if kind is None:
             raise MediaTypeError("The request has no content type.", remedy="Send: Content-Type: application/json")
         with self.batcher.coming() as coming:
-            asked = _Asked(coming)
-            token = _asked.set(asked)
-            try:
-                status, content = await _called(self.app, scope, body)
-            except ServingError:
-                raise
-            except RecursionError as error:
-                raise BadRequestError("The request is nested too deeply.") from error
-            except Exception as error:
-                log.warning("MLflow could not read a request.", exc_info=True)
-                raise BadRequestError(f"The request cannot be read ({type(error).__name__}).") from error
-            finally:
-                _asked.reset(token)
+            if kind in MEDIA_TYPES and (pairs := await self._plain(body)) is not None:
+                try:
+                    judged = await self.batcher.judged(self.matcher.score_pairs, pairs.left, pairs.right, coming)
+                    seen_of(scope).rows = judged.num_rows
+                    return Answer(200, write_plain(judged))
+                except ServingError:
+                    raise
+                except Exception:
+                    log.exception("Pairs could not be judged.")  # which MLflow puts into words
+            return await self._by_mlflow(body, scope, coming)
+
+    async def _plain(self, body: bytes) -> Pairs | None:
+        if len(body) < LONG:
+            return read_plain(body, self.matcher.schema)
+        return await asyncio.to_thread(read_plain, body, self.matcher.schema)
+
+    async def _by_mlflow(self, body: bytes, scope: Scope, coming: Coming) -> Answer:
+        asked = _Asked(coming)
+        token = _asked.set(asked)
+        try:
+            status, content = await _called(self.app, scope, body)
+        except RecursionError as error:
+            raise BadRequestError("The request is nested too deeply.") from error
+        except Exception as error:
+            log.warning("MLflow could not read a request.", exc_info=True)
+            raise BadRequestError(f"The request cannot be read ({type(error).__name__}).") from error
+        finally:
+            _asked.reset(token)
         if asked.failure is not None:
             raise asked.failure
         seen_of(scope).rows = asked.rows

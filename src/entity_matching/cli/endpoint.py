@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from entity_matching.cli.console import Terminal, grid
 from entity_matching.cli.endpoint_query import query
@@ -197,11 +198,11 @@ def _tell_how(settings: ServingSettings, terminal: Terminal) -> None:
 
 
 def _show(found: dict[str, Any], terminal: Terminal) -> None:
-    table = grid(f"Endpoint {found['name']}", "", "")
+    table = grid("Endpoint", "", "")
+    table.show_header = False
     for name, value in found.items():
-        if name == "name" or value is None:
-            continue
-        text = f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC" if name == "since" else str(value)
-        table.add_row(name.replace("_", " "), text)
+        if value is not None:
+            text = f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC" if name == "since" else str(value)
+            table.add_row(name.replace("_", " "), escape(text))
     terminal.show(table)
     terminal.result(found)

@@ -81,7 +81,7 @@ class Client:
         return self._once("/ready", None)
 
     def _asked(self, path: str, payload: Mapping[str, Any]) -> Answer:
-        body = json.dumps(payload, allow_nan=False).encode()
+        body = json.dumps(payload).encode()
         started, pause = self.clock(), 1.0
         while True:
             try:
@@ -98,6 +98,8 @@ class Client:
                 pause = min(pause * 2, LONGEST_PAUSE)
 
     def _once(self, path: str, body: bytes | None) -> Answer:
+        if urlsplit(self.url).scheme not in ("http", "https"):
+            raise EndpointError(f"'{self.url}' is no address.", remedy="Give it as https://HOST or http://HOST:PORT.")
         headers = {"content-type": "application/json", "accept": "application/json", **self.headers()}
         request = urllib.request.Request(self.url.rstrip("/") + path, data=body, headers=headers)
         try:

@@ -57,10 +57,20 @@ def test_a_table_for_people(ask: Command) -> None:
 
 
 def test_wide_rows_are_printed_one_below_the_other(ask: Command) -> None:
-    done = ask("SELECT * FROM bronze.source_entities ORDER BY source_id LIMIT 1")
+    done = ask(
+        "SELECT *, 1 AS some_other_column, 2 AS yet_another_one FROM bronze.source_entities ORDER BY source_id LIMIT 1"
+    )
     lines = [line.split(maxsplit=1) for line in done.out.splitlines()]
     assert ["source_id", "S000"] in lines
     assert ["attributes", '{"name": "Company \\"S000\\", Ltd [bold]", "city": null}'] in lines
+
+
+def test_long_texts_are_broken_and_figures_rounded(ask: Command) -> None:
+    long = " ".join(["word"] * 30)
+    done = ask(f"SELECT 1 / 3 AS share, '{long}' AS text, timestamp'2026-01-02 03:04:05' AS time")
+    assert "0.333333 " in done.out and "2026-01-02 03:04:05 " in done.out
+    assert done.out.count("word") == 30 and max(map(len, done.out.splitlines())) <= 120
+    assert "--- 1" not in done.out
 
 
 def test_a_long_result_is_cut_and_says_so(ask: Command) -> None:
@@ -113,7 +123,8 @@ def test_tables_are_listed_and_described(ask: Command) -> None:
         described = json.loads(ask(statement, "--json").out)["rows"]
         assert {"column": "decision", "type": "string", "comment": "match, review or no_match"} in described
     view = json.loads(ask("DESCRIBE gold.review_queue", "--json").out)["rows"]
-    assert {"column": "doubt", "type": "double", "comment": None} in view
+    assert {"doubt": "double"}.items() <= {row["column"]: row["type"] for row in view}.items()
+    assert all(row["comment"] for row in view)
 
 
 def test_the_history_of_a_table(ask: Command) -> None:
@@ -132,6 +143,8 @@ def test_the_history_of_a_table(ask: Command) -> None:
         (["WITH a AS (SELECT 1) SELEC"], 1, "Error"),
         (["SELECT 1 AS a, 2 AS a", "--json"], 1, "Two columns of the result are named 'a'"),
         (["SELECT 1", "--json", "--csv"], 2, "choose one"),
+        (["DROP TABLE gold.match_history", "--write"], 1, "DROP would not outlast this command"),
+        (["CREATE TABLE gold.mine AS SELECT 1 AS a", "--write"], 1, "setup-unity-catalog"),
         (["SELECT 1; SELECT 2"], 1, "more than one statement"),
         (["SELECT 1", "--limit", "-1"], 2, "limit"),
         (["SELECT 1", "--catalog", "other"], 1, "no catalog 'other'"),

@@ -1,10 +1,10 @@
-"""Whether a statement only reads."""
+"""What a statement does."""
 
 from __future__ import annotations
 
 import pytest
 
-from entity_matching.cli.statements import only_reads
+from entity_matching.cli.statements import READING, verb
 from entity_matching.errors import SettingsError
 
 
@@ -25,7 +25,7 @@ from entity_matching.errors import SettingsError
     ],
 )
 def test_what_reads(statement: str) -> None:
-    assert only_reads(statement)
+    assert verb(statement) in READING
 
 
 @pytest.mark.parametrize(
@@ -45,16 +45,21 @@ def test_what_reads(statement: str) -> None:
     ],
 )
 def test_what_does_not(statement: str) -> None:
-    assert not only_reads(statement)
+    assert verb(statement) not in READING
+
+
+def test_the_word_that_counts() -> None:
+    assert verb("with a as (select 1) insert into t select * from a") == "INSERT"
+    assert verb("-- now\ncreate table t as select 1") == "CREATE"
 
 
 @pytest.mark.parametrize("statement", ["select 1; drop table t", "select 1;;", "select ';'; select 2"])
 def test_one_statement_at_a_time(statement: str) -> None:
     with pytest.raises(SettingsError, match="more than one"):
-        only_reads(statement)
+        verb(statement)
 
 
 @pytest.mark.parametrize("statement", ["", "  ", "-- only a comment", ";"])
 def test_no_statement(statement: str) -> None:
     with pytest.raises(SettingsError, match="no statement"):
-        only_reads(statement)
+        verb(statement)

@@ -72,6 +72,8 @@ def _fill(lake: Lakehouse) -> None:
         "reason": ["no key"] * 2, "origin": ["a.csv"] * 2, "line": pa.array([1, 2], pa.int64()),
         "quarantined_at": pa.array([DAY] * 2, STAMP), "run_id": ["r1", "r3"],
     })))  # fmt: skip
+    decided = [("decisions", "match", 496), ("decisions", "review", 7)]
+    record_metrics(Context(lake, "r1", partial(_hours_later, 0)), write=decided)
     for number, run_id in enumerate(("r1", "r2")):
         context = Context(lake, run_id, partial(_hours_later, number))
         record_metrics(context, run=[("records", "", 1), ("alert", f"drift of {run_id}", 0.5)])
@@ -114,6 +116,23 @@ def test_runs_say_how_long_and_why(command: Command, home: Path) -> None:
     assert runs["r1"]["seconds"] == 90 and runs["r2"]["message"] == "no space left"
     assert runs["r1"]["started_at"].startswith("2026-01-02T04:04:05")
     assert [run["run_id"] for run in _status(command, home, "--runs", "1")["runs"]] == ["r3"]
+
+
+def test_runs_say_what_they_decided_and_how_long_each_stage_took(command: Command, home: Path) -> None:
+    runs = {run["run_id"]: run for run in _status(command, home)["runs"]}
+    assert runs["r1"]["decisions"] == {"match": 496, "review": 7} and runs["r2"]["decisions"] == {}
+    assert runs["r1"]["job_seconds"] == {"ingest-source-entities": 30, "exact-match": 30}
+    assert runs["r3"]["job_seconds"] == {"ingest-source-entities": 30}
+
+
+def test_of_the_pipeline_the_stage_that_ended_it_is_named(command: Command, tmp_path: Path) -> None:
+    with open_lakehouse(LakehouseSettings(home=tmp_path)) as lake:
+        lake.create()
+        _run(lake, "r1", 1, run_pipeline="running", ingest_source_entities="done", exact_match="running")
+    out = command("status", "--home", tmp_path).out
+    table, below = out.split("Stages of r1: ")
+    assert "run-pipeline (killed)" in table and "exact-match (killed)" in table and "ingest" not in table
+    assert below.startswith("ingest-source-entities 30 s.")
 
 
 def test_tables_backlog_quarantine_and_the_alerts_of_the_run_measured_last(command: Command, home: Path) -> None:

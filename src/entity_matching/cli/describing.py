@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from entity_matching.errors import EntityMatchingError
-from entity_matching.lakehouse.layout import Table
-from entity_matching.lakehouse.tables import TABLES
+from entity_matching.lakehouse.layout import Table, View
+from entity_matching.lakehouse.tables import TABLES, VIEWS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,16 +28,16 @@ def described(lake: Lakehouse, statement: str) -> pa.Table | None:
     if found is None:
         return None
     name = ".".join(found["name"].replace("`", "").lower().split(".")[-2:])
-    table = next((table for table in TABLES if table.full_name == name), None)
+    table = next((kind for kind in (*TABLES, *VIEWS) if kind.full_name == name), None)
     if not found["history"]:
         return _columns(lake, found["name"], table)
-    if table is None:
+    if not isinstance(table, Table):
         known = ", ".join(table.full_name for table in TABLES)
         raise EntityMatchingError(f"There is no table {name}.", remedy=f"Tables are: {known}.")
     return _history(lake, table)
 
 
-def _columns(lake: Lakehouse, name: str, table: Table | None) -> pa.Table:
+def _columns(lake: Lakehouse, name: str, table: Table | View | None) -> pa.Table:
     import pyarrow as pa
 
     comments = {column.name: column.comment for column in table.columns} if table is not None else {}

@@ -25,6 +25,8 @@ USUAL_LIMIT = 100
 """Rows that are shown to people unless told otherwise; CSV and JSON have them all."""
 LONGEST_CELL = 200
 """Characters of a value that are shown on a terminal."""
+BROAD = 24
+"""Characters of a column that is broad enough for texts of any length, over several lines."""
 
 
 def sql(
@@ -53,19 +55,20 @@ def sql(
     Tables are named by schema and name; 'SHOW TABLES IN gold' lists them. Times are UTC.
     """
     from entity_matching.cli.lakehouses import settings_of
-    from entity_matching.cli.statements import READING, only_reads
+    from entity_matching.cli.statements import CHANGING, READING, verb
 
     if as_csv and as_json:
         raise typer.BadParameter("choose one of --csv and --json.", param_hint="'--csv'")
-    if not only_reads(statement) and not write:
+    settings, does = settings_of(catalog, target, home), verb(statement)
+    if does not in READING and not write:
         raise typer.BadParameter(
-            f"only statements that read are run ({', '.join(READING)}). If it is meant to write, add --write; people's "
-            "decisions and loads are better written by the jobs.",
+            f"only statements that read are run ({', '.join(READING)}). If it is meant to write, add --write.",
             param_hint="'STATEMENT'",
         )
+    _check_lasts(does, settings)
     terminal = Terminal(as_json or as_csv)
     wanted = limit if limit is not None else 0 if as_csv or as_json else USUAL_LIMIT
-    result = _ask(settings_of(catalog, target, home), statement.rstrip().rstrip(";"), wanted, write=write)
+    result = _ask(settings, statement.rstrip().rstrip(";"), wanted, write=write)
     cut = bool(wanted) and result.num_rows > wanted
     if cut:
         result = result.slice(0, wanted)
@@ -76,8 +79,23 @@ def sql(
         _check_names(result.column_names)
         rows = [dict(zip(result.column_names, row, strict=True)) for row in _rows(result)]
         Terminal(as_json=True).result({"columns": result.column_names, "rows": rows, "cut": cut})
+    elif does in CHANGING:
+        terminal.say("Done.")  # Sail's count of the rows is 0 where it takes whole files away
     else:
         _show(result, terminal)
+
+
+def _check_lasts(does: str, settings: LakehouseSettings) -> None:
+    """Refuse what Sail would do to its own list of tables only, which ends with the command."""
+    from entity_matching.cli.statements import CHANGING, READING
+    from entity_matching.lakehouse.settings import LOCAL
+
+    if settings.target == LOCAL and does not in (*READING, *CHANGING):
+        raise SettingsError(
+            f"{does} would not outlast this command: on this machine tables are made and changed by "
+            "'entity-matching run setup-unity-catalog' alone.",
+            remedy=f"Statements that write rows are {', '.join(CHANGING)}.",
+        )
 
 
 def _check_names(names: list[str]) -> None:
@@ -107,11 +125,14 @@ def _ask(settings: LakehouseSettings, statement: str, limit: int, *, write: bool
 
 
 def _show(result: pa.Table, terminal: Terminal) -> None:
-    """Print a table; where it is wider than the terminal, one block of lines per row."""
+    """Print a table, long texts in it over several lines; where that is too wide, one block of lines per row."""
     names = result.column_names
-    rows = [[_text(value)[:LONGEST_CELL] for value in row] for row in _rows(result)]
+    rows = [
+        [_short(value, kind)[:LONGEST_CELL] for value, kind in zip(row, result.schema.types, strict=True)]
+        for row in _rows(result)
+    ]
     widths = [max([len(name), *(len(row[place]) for row in rows)]) for place, name in enumerate(names)]
-    if sum(widths) + 3 * len(names) + 1 <= terminal_width():
+    if sum(min(width, max(BROAD, len(name))) + 3 for width, name in zip(widths, names, strict=True)) < terminal_width():
         right = [place for place, kind in enumerate(result.schema.types) if _is_number(kind)]
         table = grid("", *(f"#{name}" if place in right else name for place, name in enumerate(names)))
         for row in rows:
@@ -124,6 +145,15 @@ def _show(result: pa.Table, terminal: Terminal) -> None:
             for name, text in zip(names, row, strict=True):
                 terminal.say(f"{name:<{width}}  {text}")
     terminal.say(records(result.num_rows, "row"))
+
+
+def _short(value: Any, kind: pa.DataType) -> str:
+    """Return a value as people read it: six digits, times without their zone."""
+    import pyarrow.types as pt
+
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return _text(value).removesuffix("+00:00").removesuffix("000") if pt.is_timestamp(kind) else _text(value)
 
 
 def _escape(text: str) -> str:

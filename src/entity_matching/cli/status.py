@@ -11,6 +11,10 @@ import typer
 from entity_matching.cli.console import Terminal, grid, records
 from entity_matching.cli.options import AsJson, Catalog, Home, Target
 
+PIPELINE = "run-pipeline"
+LONG = 10.0
+"""Seconds from which on tenths are left out."""
+
 
 def status(
     runs: Annotated[int, typer.Option("--runs", metavar="N", min=1, help="So many of the last runs.")] = 10,
@@ -39,12 +43,33 @@ def _show_runs(runs: list[dict[str, Any]], terminal: Terminal) -> None:
     if not runs:
         terminal.say("No job has run yet.")
         return
-    table = grid("Last runs (times in UTC)", "run", "status", "started", "#seconds", "jobs", "message")
+    table = grid("Last runs (times in UTC)", "started, run", "jobs", "ended", "#decided")
     for run in runs:
-        seconds = "" if run["seconds"] is None else f"{run['seconds']:.1f}"
-        jobs = ", ".join(job if status == "done" else f"{job} ({status})" for job, status in run["jobs"].items())
-        table.add_row(run["run_id"], run["status"], _time(run["started_at"]), seconds, jobs, run["message"] or "")
+        decided = "\n".join(f"{count:,} {decision}" for decision, count in run["decisions"].items())
+        took = "" if run["seconds"] is None else f", {_length(run['seconds'])}"
+        table.add_row(f"{_time(run['started_at'])}\n{run['run_id']}", _jobs(run), run["status"] + took, decided)
     terminal.show(table)
+    for run in runs:
+        if run["message"]:
+            terminal.say(f"{run['run_id']}: {run['message']}")
+    last = next((run for run in runs if PIPELINE in run["jobs"]), None)
+    if last is not None:
+        stages = [f"{job} {_length(seconds)}" for job, seconds in last["job_seconds"].items() if job != PIPELINE]
+        terminal.say(f"Stages of {last['run_id']}: {', '.join(stages) or 'none that ended'}.")
+
+
+def _jobs(run: dict[str, Any]) -> str:
+    """Return the jobs of a run, each on a line; of the pipeline only the stages that did not end well."""
+    whole = PIPELINE in run["jobs"]
+    return "\n".join(
+        job if status == "done" else f"{job} ({status})"
+        for job, status in run["jobs"].items()
+        if job == PIPELINE or not whole or status != "done"
+    )
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < LONG else f"{seconds:,.0f} s"
 
 
 def _show_tables(tables: list[dict[str, Any]], terminal: Terminal) -> None:

@@ -21,7 +21,8 @@ from entity_matching.jobs.examined import (
     read_drift,
 )
 from entity_matching.jobs.references import reference_folder
-from entity_matching.lakehouse.tables import MATCHED_ENTITIES, REVIEW_DECISIONS, SOURCE_ENTITIES
+from entity_matching.jobs.reviews import last_words
+from entity_matching.lakehouse.tables import MATCHED_ENTITIES, SOURCE_ENTITIES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -233,4 +234,4 @@ FROM {gold} WHERE method = 'scored' GROUP BY model_version"""
 FROM {lake.name(SOURCE_ENTITIES)} s
 LEFT JOIN {gold} g ON g.source_system = s.source_system AND g.source_id = s.source_id
 LEFT JOIN ({edges}) e ON e.model_version <=> g.model_version
-LEFT JOIN {lake.name(REVIEW_DECISIONS)} r ON r.source_system = s.source_system AND r.source_id = s.source_id""")
+LEFT JOIN {last_words(lake)} r ON r.source_system = s.source_system AND r.source_id = s.source_id""")

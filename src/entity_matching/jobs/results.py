@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from entity_matching.jobs.examined import Examined, read_examined
+from entity_matching.jobs.reviews import last_words
 from entity_matching.lakehouse.layout import Table
 from entity_matching.lakehouse.names import literal
 from entity_matching.lakehouse.tables import (
@@ -20,7 +21,6 @@ from entity_matching.lakehouse.tables import (
     MATCHED_ENTITIES,
     PIPELINE_RUNS,
     REFERENCE_ENTITIES,
-    REVIEW_DECISIONS,
     SCORED_CANDIDATES,
     SOURCE_ENTITIES,
 )
@@ -261,10 +261,10 @@ class Results:
             "reference": REFERENCE_ENTITIES,
             "gold": MATCHED_ENTITIES,
             "history": MATCH_HISTORY,
-            "reviews": REVIEW_DECISIONS,
             "runs": PIPELINE_RUNS,
         }
         names = {name: self.context.lake.name(table) for name, table in tables.items()}
+        names["reviews"] = last_words(self.context.lake)
         now = f"timestamp'{self.context.clock():%Y-%m-%d %H:%M:%S.%f}+00:00'"
         values = {"run": literal(self.context.run_id), "writer": literal(WRITER), "now": now}
         examined = "g.reference_version" if self.examined is None else literal(self.examined.reference_version)

@@ -9,6 +9,7 @@ from entity_matching.jobs import models
 from entity_matching.lakehouse import Lakehouse
 from entity_matching.lakehouse.layout import Table
 from entity_matching.lakehouse.lock import is_going_on
+from entity_matching.lakehouse.names import literal
 from entity_matching.lakehouse.tables import PIPELINE_METRICS, PIPELINE_RUNS, QUARANTINE, REVIEW_QUEUE, TABLES
 
 KILLED = "killed"
@@ -36,7 +37,8 @@ def last_runs(lake: Lakehouse, limit: int) -> list[Found]:
     """Return the last runs, the latest first.
 
     :returns: of each ``run_id``, ``status`` (that of its worst job: running, killed, failed or done), ``jobs`` (the
-        status of each), ``started_at``, ``seconds`` and ``message``.
+        status of each, in the order of their start), ``job_seconds`` (of those that ended), ``started_at``,
+        ``seconds``, ``message``, and ``decisions`` (how many records it decided how; empty if none).
     """
     name = lake.name(PIPELINE_RUNS)
     rows = _rows(
@@ -50,7 +52,25 @@ def last_runs(lake: Lakehouse, limit: int) -> list[Found]:
         found.setdefault(row["run_id"], []).append(row)
     # one run goes on at a time, and it is the one that began last
     live = max(rows, key=lambda row: row["started_at"], default=None) if going_on else None
-    return [_run(jobs, live, known=going_on is not None) for jobs in found.values()]
+    decided = _decisions(lake, list(found))
+    return [
+        _run(jobs, live, known=going_on is not None) | {"decisions": decided.get(run_id, {})}
+        for run_id, jobs in found.items()
+    ]
+
+
+def _decisions(lake: Lakehouse, runs: list[str]) -> dict[str, dict[str, int]]:
+    """Return how many records each run decided how."""
+    found: dict[str, dict[str, int]] = {}
+    if runs:
+        rows = _rows(
+            lake,
+            f"SELECT run_id, label, value FROM {lake.name(PIPELINE_METRICS)} WHERE stage = 'write' AND"
+            f" metric = 'decisions' AND run_id IN ({', '.join(map(literal, runs))}) ORDER BY label",
+        )
+        for row in rows:
+            found.setdefault(row["run_id"], {})[row["label"]] = int(row["value"])
+    return found
 
 
 def _run(jobs: list[Found], live: Found | None, *, known: bool) -> Found:
@@ -58,16 +78,22 @@ def _run(jobs: list[Found], live: Found | None, *, known: bool) -> Found:
     if known and not (live is not None and live["run_id"] == jobs[0]["run_id"]):
         statuses = {job: KILLED if status == "running" else status for job, status in statuses.items()}
     order = ("running", KILLED, "failed", "done")
+    took = {job["job"]: _seconds(job["started_at"], job["finished_at"]) for job in jobs if job["finished_at"]}
     ends = [job["finished_at"] for job in jobs if job["finished_at"] is not None]
     started = min(job["started_at"] for job in jobs)
     return {
         "run_id": jobs[0]["run_id"],
         "status": next(status for status in order if status in statuses.values()),
         "jobs": statuses,
+        "job_seconds": took,
         "started_at": started,
-        "seconds": (max(ends) - started).total_seconds() if ends else None,
+        "seconds": _seconds(started, max(ends)) if ends else None,
         "message": next((job["message"] for job in jobs if job["message"]), None),
     }
+
+
+def _seconds(begin: datetime, end: datetime) -> float:
+    return (end - begin).total_seconds()
 
 
 def _table(lake: Lakehouse, table: Table) -> Found:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from entity_matching.errors import EntityMatchingError
 from entity_matching.jobs.attributes import ENTITY, ID, RECORD, SYSTEM, record_keys, records_of
+from entity_matching.jobs.reviews import last_words
 from entity_matching.lakehouse import Lakehouse
-from entity_matching.lakehouse.tables import LABELED_PAIRS, REFERENCE_ENTITIES, REVIEW_DECISIONS, SOURCE_ENTITIES
+from entity_matching.lakehouse.tables import LABELED_PAIRS, REFERENCE_ENTITIES, SOURCE_ENTITIES
 from entity_matching.matcher.exact import IDENTIFIER, exact_matches
 from entity_matching.matcher.folds import entities
 from entity_matching.schema import Schema, Side
@@ -82,7 +83,7 @@ def _labels(lake: Lakehouse) -> str:
         f" CASE WHEN r.source_id IS NOT NULL THEN '{REVIEW}' ELSE '{LABEL}' END AS provenance"
         f" FROM {lake.name(LABELED_PAIRS)} l FULL OUTER JOIN"
         " (SELECT source_system, source_id, CASE WHEN decision = 'match' THEN entity_id END AS entity_id"
-        f" FROM {lake.name(REVIEW_DECISIONS)}) r"
+        f" FROM {last_words(lake)}) r"
         " ON l.source_system = r.source_system AND l.source_id = r.source_id"
     )
 

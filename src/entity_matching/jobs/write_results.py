@@ -42,7 +42,7 @@ def _work(context: Context, parameters: WriteResultsParameters) -> dict[str, Any
     counts = results.counts()
     _tell(counts)
     if counts.changes or counts.removed:
-        merge(lake, MATCH_HISTORY, results.history, distinct=True)
+        merge(lake, MATCH_HISTORY, _computed(lake, results.history), distinct=True)
     _write_gold(context, results, counts)
     delete(lake, MATCHED_ENTITIES, results.removed.select(*MATCHED_ENTITIES.key), known=counts.removed)
     changes = dict(sorted(counts.changes.items()))
@@ -57,9 +57,14 @@ def _write_gold(context: Context, results: Results, counts: Counts) -> None:
     rows = [results.rows] if any(counts.decisions.values()) else []
     rows += [] if unconcerned is None else [unconcerned]
     if rows:
-        merge(context.lake, MATCHED_ENTITIES, functools.reduce(_union, rows), distinct=True)
+        merge(context.lake, MATCHED_ENTITIES, _computed(context.lake, functools.reduce(_union, rows)), distinct=True)
     if examined and not counts.fates["undecided"]:
         note_columns_decided(settings, {**read_columns_decided(settings), **examined.columns})
+
+
+def _computed(lake: Lakehouse, rows: DataFrame) -> DataFrame:
+    """Return rows that are computed once where that is cheap: Sail computes what it merges several times over."""
+    return lake.frame(rows.toArrow()) if lake.is_local else rows
 
 
 def _union(one: DataFrame, other: DataFrame) -> DataFrame:

@@ -310,7 +310,7 @@ def test_after_each_day_gold_is_what_matching_everything_anew_gives(
     make_world: Callable[[int], World], seed: int
 ) -> None:
     world = make_world(seed)
-    for day, events in enumerate(np.array_split(world.rng.permutation(len(EVENTS)), 4)):
+    for day, events in enumerate(np.array_split(world.rng.permutation(len(EVENTS)), 3)):
         names = [EVENTS[number].__name__ for number in events]
         world.rescore = False
         for number in events:

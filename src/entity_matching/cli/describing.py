@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from entity_matching.errors import EntityMatchingError
@@ -54,12 +53,13 @@ def _columns(lake: Lakehouse, name: str, table: Table | View | None) -> pa.Table
 def _history(lake: Lakehouse, table: Table) -> pa.Table:
     import pyarrow as pa
 
-    commits = lake.delta(table).history()
-    times = [datetime.fromtimestamp(commit["timestamp"] / 1_000, UTC) for commit in commits]
+    from entity_matching.lakehouse.maintenance import history
+
+    commits = history(lake, table)
     return pa.table(
         {
-            "version": pa.array([commit["version"] for commit in commits], pa.int64()),
-            "timestamp": pa.array(times, pa.timestamp("ms", "UTC")),
-            "operation": pa.array([commit.get("operation", "") for commit in commits], pa.string()),
+            "version": pa.array([commit.version for commit in commits], pa.int64()),
+            "timestamp": pa.array([commit.time for commit in commits], pa.timestamp("ms", "UTC")),
+            "operation": pa.array([commit.operation for commit in commits], pa.string()),
         }
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +43,10 @@ class Upkeep:
 
 @dataclass(frozen=True)
 class Commit:
-    """One version of a table. ``operation``: what made it, e.g. ``MERGE``. ``time`` is in UTC."""
+    """One version of a table. ``operation``: what made it, e.g. ``MERGE``.
+
+    ``time``: from when on ``TIMESTAMP AS OF`` gives it, in UTC.
+    """
 
     version: int
     time: datetime
@@ -77,14 +80,20 @@ def history(lake: Lakehouse, table: Table, limit: int | None = None) -> list[Com
     """
     with explained(lake.settings):
         if lake.is_local:
-            found = lake.delta(table).history(limit)
             return [
-                Commit(entry["version"], datetime.fromtimestamp(entry["timestamp"] / 1000, UTC), entry["operation"])
-                for entry in found
+                Commit(entry["version"], _time(lake, table, entry), entry.get("operation", ""))
+                for entry in lake.delta(table).history(limit)
             ]
         most = "" if limit is None else f" LIMIT {limit}"
         rows = lake.spark.sql(f"DESCRIBE HISTORY {lake.name(table)}{most}").collect()
         return [Commit(row["version"], row["timestamp"].astimezone(UTC), row["operation"]) for row in rows]
+
+
+def _time(lake: Lakehouse, table: Table, entry: Mapping[str, Any]) -> datetime:
+    """Return the time that counts for time travel: that of the file, which is written after the time it notes."""
+    file = Path(lake.location(table)) / "_delta_log" / f"{entry['version']:020}.json"
+    milliseconds = file.stat().st_mtime_ns // 1_000_000 if file.exists() else entry["timestamp"]
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _maintained(lake: Lakehouse, table: Table, days: int) -> Upkeep:

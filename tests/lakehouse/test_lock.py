@@ -3,16 +3,18 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from entity_matching.errors import EntityMatchingError
 from entity_matching.lakehouse import LakehouseSettings
-from entity_matching.lakehouse.lock import exclusive_run
+from entity_matching.lakehouse.lock import exclusive_run, is_going_on
 
 HOLD = """
 import sys, time
@@ -72,6 +74,17 @@ def test_waiting_ends(settings: LakehouseSettings) -> None:
         with pytest.raises(EntityMatchingError, match=re.escape("It was waited for 0.2 s.")):
             with exclusive_run(settings, wait=0.2):
                 pass
+
+
+def test_a_run_is_not_refused_because_somebody_looked_whether_one_goes_on(settings: LakehouseSettings) -> None:
+    with exclusive_run(settings):
+        pass
+    looking = FileLock(next(settings.locks.glob("*.lock")), thread_local=False)
+    looking.acquire()
+    threading.Timer(0.05, looking.release).start()
+    with exclusive_run(settings):
+        assert is_going_on(settings)
+    assert not is_going_on(settings)
 
 
 def test_a_run_after_another_and_a_run_on_another_catalog_are_free(tmp_path: Path) -> None:

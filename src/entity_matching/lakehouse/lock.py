@@ -19,6 +19,9 @@ from entity_matching.lakehouse.settings import DATABRICKS, LakehouseSettings
 
 log = logging.getLogger(__name__)
 
+LOOK = 0.2
+"""Seconds after which a lock is taken to be held by a run, and not by :func:`is_going_on` of another process."""
+
 
 @contextmanager
 def exclusive_run(settings: LakehouseSettings, *, wait: float = 0.0) -> Iterator[None]:
@@ -27,7 +30,7 @@ def exclusive_run(settings: LakehouseSettings, *, wait: float = 0.0) -> Iterator
     The lock is a file of the home, so it holds between processes of one machine. On Databricks there is none: each run
     has a machine of its own, and the job's ``max_concurrent_runs`` keeps runs apart.
 
-    :param wait: seconds to wait for another run to end; 0 refuses at once.
+    :param wait: seconds to wait for another run to end; 0 refuses it (after 0.2 s).
     :raises EntityMatchingError: if another run is still going on, or the home cannot be written to.
     """
     if settings.target == DATABRICKS:
@@ -81,7 +84,7 @@ def _acquire(lock: FileLock, settings: LakehouseSettings, wait: float, holder: P
     if wait > 0:
         log.info("waiting for another run on the catalog '%s'%s to end", settings.catalog, who)
     try:
-        lock.acquire(timeout=wait)
+        lock.acquire(timeout=max(wait, LOOK))
     except Timeout as error:
         waited = f" It was waited for {wait:g} s." if wait > 0 else ""
         raise EntityMatchingError(

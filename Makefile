@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SPARK := .venv-spark
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint format benchmarks clean
+.PHONY: help install demo test spark-server lint format benchmarks clean
 
 help: ## Show the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +20,8 @@ demo: $(STAMP) ## Match the real company listings of examples/companies (ARGS=--
 
 test: $(STAMP) ## Run the tests (ARGS="-k name" goes to pytest)
 	@$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+spark-server: $(SPARK)/.installed ## Install Apache Spark's own server in .venv-spark, for the tests that ask it too (needs Java)
 
 lint: $(STAMP) ## Check format, style, types and the direction of imports
 	@$(BIN)/ruff format --check .
@@ -42,7 +45,7 @@ benchmarks: $(STAMP) ## Measure every published figure: make benchmarks DATA=DIR
 	$(BIN)/python benchmarks/scale.py --data "$(DATA)/companies"
 
 clean: ## Remove .venv, builds and caches
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(SPARK) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find src tests benchmarks examples -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(STAMP): pyproject.toml constraints.txt
@@ -52,4 +55,12 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (once; again only when pyproject.toml or constraints.txt change)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,local,train]'
+	@touch $@
+
+# in an environment of its own: client and server are both the package pyspark, and must be of one version
+$(SPARK)/.installed: constraints.txt
+	@test -x $(SPARK)/bin/python || $(PYTHON) -m venv $(SPARK)
+	@echo "Installing Apache Spark's server into $(SPARK) (once; again only when constraints.txt changes)"
+	@$(SPARK)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  "pyspark==$$(sed -n 's/^pyspark-client==//p' constraints.txt)"
 	@touch $@

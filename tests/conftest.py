@@ -8,10 +8,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from string import ascii_lowercase, digits
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadFileScheduling
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two workers on two cores: threads that wait must not spin
 
@@ -19,8 +23,21 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two workers on two cores:
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+SPARK_SERVER = "tests/spark/"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = ("col", "val", "company", "name", "country", "city", "title", "price")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """Have one process do all tests of a file, which share what it sets up, and one all that ask Apache Spark."""
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - only where several processes test
+
+    class BySetUp(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return SPARK_SERVER if nodeid.startswith(SPARK_SERVER) else super()._split_scope(nodeid)
+
+    return BySetUp(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -39,6 +39,16 @@ SETTINGS = LakehouseSettings(catalog="shop", home=Path("/data/em"))
         ("Table not found: [TABLE_OR_VIEW_NOT_FOUND] Table or view not found: x", "'shop' has no table or view x."),
         ("No version of the Delta table exists at or before timestamp 2020-01-01", "no version of that time"),
         ("[CATALOG_NOT_FOUND] The catalog `shop` not found.", "knows no catalog 'shop'"),
+        (
+            "[REQUIRES_SINGLE_PART_NAMESPACE] spark_catalog requires a single-part namespace, but got identifier"
+            " `shop`.`gold`. SQLSTATE: 42K05",
+            "knows no catalog 'shop'",
+        ),
+        (
+            "An exception was thrown from the Python worker: Traceback (most recent call last):\n  File ...\n"
+            "entity_matching.errors.ArtifactError: x.npy is not there. Build the index again.\n SQLSTATE: 38000",
+            "x.npy is not there. Build the index again.",
+        ),
         ("[RETRIES_EXCEEDED] The maximum number of retries has been exceeded.", "server went away"),
         ("cannot resolve attribute nonsense", "Spark could not do it: cannot resolve attribute nonsense"),
     ],
@@ -47,6 +57,13 @@ def test_what_spark_says_is_told_in_words(text: str, told: str) -> None:
     error = explain(PySparkException(text), SETTINGS)
     assert error is not None
     assert told in str(error)
+
+
+def test_neither_the_servers_nor_the_workers_stack_is_passed_on() -> None:
+    told = explain(
+        PySparkException("[DIVIDE_BY_ZERO] Division by zero.\n\nJVM stacktrace:\norg.apache\n\tat x"), SETTINGS
+    )
+    assert str(told) == "Spark could not do it: [DIVIDE_BY_ZERO] Division by zero."
 
 
 def test_a_very_long_error_is_shortened_in_its_middle() -> None:

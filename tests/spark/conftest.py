@@ -15,8 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from typing import Any
 import pytest
 
 from entity_matching.lakehouse import Lakehouse, LakehouseSettings, open_lakehouse
-from entity_matching.lakehouse.names import quoted
+from entity_matching.lakehouse.names import literal
 
 ROOT = Path(__file__).parents[2]
 CATALOG = "spark_catalog"
@@ -33,24 +32,30 @@ LEAST_JAVA = 17
 PATIENCE = 240
 """Seconds that the server may take to start; a few on an idle machine."""
 OPTIONS = {
+    # tables have a few rows: to compile each query costs more than to interpret it
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.adaptive.enabled": "false",
     "spark.connect.grpc.binding.address": "127.0.0.1",
     "spark.connect.grpc.binding.port": "0",
     # a table is written between two looks at one frame
     "spark.connect.session.planCache.enabled": "false",
     "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    # it lives for a minute, of which loading and compiling its own code is the most
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xms512m"
+    " -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote",
     "spark.driver.memory": "1g",
     "spark.sql.catalogImplementation": "in-memory",
-    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.sql.ui.explainMode": "simple",
     "spark.ui.enabled": "false",
 }
 STARTED = re.compile(r"Spark Connect server started at: .*:(\d+)")
 # ends with the tests even if they are killed: then its standard input is closed
-GUARD = """import subprocess, sys
+GUARD = """import subprocess, sys, threading
 process = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-sys.stdin.read()
-process.terminate()
-process.wait()"""
+threading.Thread(target=lambda: (sys.stdin.read(), process.terminate()), daemon=True).start()
+sys.exit(process.wait())"""
 
 
 def missing() -> str:
@@ -65,10 +70,13 @@ def missing() -> str:
     version = re.search(r'version "(\d+)', told)
     if version is None or int(version.group(1)) < LEAST_JAVA:
         return f"Apache Spark's server needs Java {LEAST_JAVA} or later; there is {told.splitlines()[0]}"
-    return "" if spark_home() else "there is no server in .venv-spark; 'make spark-server' installs it"
+    return "" if spark_home() else "Apache Spark's server is not installed in .venv-spark; 'make spark-server' does it"
 
 
 def spark_home() -> Path | None:
+    """Return where the server is; ``None`` if it was not installed to the end."""
+    if not (ROOT / ".venv-spark" / ".installed").is_file():
+        return None
     return next((ROOT / ".venv-spark" / "lib").glob("python*/site-packages/pyspark"), None)
 
 
@@ -115,20 +123,13 @@ def _port(log: Path, process: subprocess.Popen[bytes]) -> int:
 
 
 @pytest.fixture(scope="session")
-def open_on_spark(spark_server: str) -> Callable[[Path], AbstractContextManager[Lakehouse]]:
-    """Open an empty lakehouse on the server, at home in a folder; one at a time, since they share its catalog."""
-
-    @contextmanager
-    def opened(home: Path) -> Iterator[Lakehouse]:
-        with open_lakehouse(LakehouseSettings(catalog=CATALOG, target=spark_server, home=home)) as lake:
-            spark: Any = lake.spark
-            spark.sql = WithoutDelta(spark, spark.sql).run
-            yield lake
-            for schema in spark.sql(f"SHOW SCHEMAS IN {CATALOG}").collect():
-                if schema[0] != "default":
-                    spark.sql(f"DROP SCHEMA {quoted(CATALOG, schema[0])} CASCADE")
-
-    return opened
+def lake(spark_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lakehouse]:
+    """Return the lakehouse on the server; there is one, since there is one catalog."""
+    home = tmp_path_factory.mktemp("home")
+    with open_lakehouse(LakehouseSettings(catalog=CATALOG, target=spark_server, home=home)) as opened:
+        spark: Any = opened.spark
+        spark.sql = WithoutDelta(spark, spark.sql).run
+        yield opened
 
 
 @dataclass(frozen=True)
@@ -150,8 +151,10 @@ class WithoutDelta:
         except PySparkException as error:
             if not _is_delta_alone(error):
                 raise
-        if statement.startswith("ALTER TABLE"):  # a check
-            return None
+        if found := CHECK.fullmatch(statement):
+            table, name, condition = found.groups()
+            prop = literal(f"delta.constraints.{name.strip('`')}")
+            return self.sql(f"ALTER TABLE {table} SET TBLPROPERTIES ({prop} = {literal(condition)})")
         table, query = _as_query(statement, self.spark)
         # computed before its own source is written over
         self.sql(query).localCheckpoint().write.insertInto(table, overwrite=True)
@@ -164,6 +167,7 @@ def _is_delta_alone(error: Any) -> bool:
     return error.getCondition() == "UNSUPPORTED_FEATURE.TABLE_OPERATION" or "Cannot write into v1 table" in str(error)
 
 
+CHECK = re.compile(r"ALTER TABLE (\S+) ADD CONSTRAINT (\S+) CHECK \((.*)\)", re.DOTALL)
 DELETE = re.compile(r"DELETE FROM (\S+) WHERE (.*)", re.DOTALL)
 REPLACE = re.compile(r"INSERT INTO (\S+) REPLACE WHERE (.*?) (SELECT .*)", re.DOTALL)
 MERGE = re.compile(r"MERGE INTO (\S+) t USING (\(.*?\)) s ON (.*?) (?=WHEN )(.*)", re.DOTALL)

@@ -23,11 +23,16 @@ _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _STACK = re.compile(r"\n\s+0: ")
 _PLACE = "/warehouse/"
+_JVM_STACK = re.compile(r"\s*^JVM stacktrace:.*", re.DOTALL | re.MULTILINE)
 _RETRY = "Nothing of this write was kept. Run it again."
 _SET_UP = "If the catalog has not been set up: entity-matching run setup-unity-catalog"
 
 _Told = Callable[[re.Match[str], LakehouseSettings], tuple[str, str]]
 _KNOWN: tuple[tuple[re.Pattern[str], _Told], ...] = (
+    (  # one of ours, raised beside the data: the last line of what Python told Spark there
+        re.compile(r"^entity_matching\.errors\.\w+: (.+?)(?:\s+SQLSTATE: \w+)?\s*$", re.MULTILINE),
+        lambda found, _: (found[1], ""),
+    ),
     (
         re.compile(r"CHECK constraint (\S+) \((.*?)\) violated", re.DOTALL),
         lambda found, _: (
@@ -70,6 +75,13 @@ _KNOWN: tuple[tuple[re.Pattern[str], _Told], ...] = (
         re.compile(r"Catalog not found|CATALOG_NOT_FOUND|Catalog `?.+`? (?:plugin class )?not found"),
         lambda _found, settings: (
             f"The Spark server knows no catalog '{settings.catalog}'.",
+            "Configure it there, or name another one with --catalog.",
+        ),
+    ),
+    (  # three levels, where the server has one catalog
+        re.compile(r"REQUIRES_SINGLE_PART_NAMESPACE.*? got (?:identifier|namespace) `?([^`.\s]+)"),
+        lambda found, _: (
+            f"The Spark server knows no catalog '{found[1]}'.",
             "Configure it there, or name another one with --catalog.",
         ),
     ),
@@ -142,7 +154,7 @@ def explain(error: Exception, settings: LakehouseSettings) -> EntityMatchingErro
         return _of_disk(error.errno, error.filename, settings)
     if not _is_spark(error):
         return None
-    text = str(error).strip()
+    text = _JVM_STACK.sub("", str(error)).strip()
     number = _OS_ERROR.search(text)
     told = _of_disk(int(number[1]), None, settings) if number else None
     return told or _of_spark(text, settings)

@@ -184,6 +184,7 @@ def _connected(url: str) -> Iterator[SparkSession]:
         _import_client()
     except ImportError as error:
         raise OptionalDependencyError("pyspark-client", extra="local", needed_for="a Spark session") from error
+    _keep_quiet()
     spark = SparkSession.builder.remote(url).create()
     try:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
@@ -203,6 +204,14 @@ def _import_client() -> None:
     finally:
         if nameless:
             del main.__file__
+
+
+def _keep_quiet() -> None:
+    """Keep Spark's client from writing each error to the terminal too, as JSON with the server's stack."""
+    from pyspark.logger import PySparkLogger  # noqa: PLC0415 - optional
+
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _check_reachable(url: str) -> None:

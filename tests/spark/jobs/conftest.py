@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -31,16 +31,14 @@ from entity_matching.lakehouse.tables import REVIEW_DECISIONS, TABLES, VIEWS
 from entity_matching.lakehouse.writes import merge
 from entity_matching.schema import Key
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
 EXAMPLE = Path(__file__).parents[3] / "examples" / "companies"
 QUICK = {
     "search": {"limit": 8, "threads": 1},
     "scorer": {"trees": 30, "learning_rate": 0.2, "folds": 2, "synthetic_records": 100, "threads": 1},
 }
 BEGIN = datetime(2026, 3, 1, 4, tzinfo=UTC)
+ODD = "a.b `c` 'd' \"e\" \\f {run} ü \U0001f98a"
+"""Name of a column whose every character has a meaning somewhere."""
 Row = dict[str, Any]
 
 
@@ -64,7 +62,11 @@ class Files:
         ]
         isin = {row["company_id"]: row["isin"] for row in reference}
         rows = [
-            {**row, "isin": isin.get(truth[row["source_id"]], "") if number % 4 == 0 else ""}
+            {
+                **row,
+                "isin": isin.get(truth[row["source_id"]], "") if number % 4 == 0 else "",
+                ODD: f"{number} {ODD}\n$1",
+            }
             for number, row in enumerate(rows)
         ]
         files = cls(folder)
@@ -183,23 +185,14 @@ class Nights:
         return sorted(rows, key=lambda row: [row[name] for name in key]) if key else rows
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
-    return Files.write(tmp_path_factory.mktemp("files"))
+@pytest.fixture(scope="session")
+def on_spark(lake: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    nights = Nights(lake, Files.write(tmp_path_factory.mktemp("files")))
+    nights.play()
+    return nights
 
 
-@pytest.fixture(scope="module")
-def on_spark(
-    open_on_spark: Callable[[Path], AbstractContextManager[Lakehouse]], files: Files,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Nights:  # fmt: skip
-    with open_on_spark(tmp_path_factory.mktemp("home")) as lake:
-        nights = Nights(lake, files)
-        nights.play()
-        return nights
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def on_sail(on_spark: Nights, tmp_path_factory: pytest.TempPathFactory) -> Nights:
     settings = LakehouseSettings(catalog=on_spark.lake.settings.catalog, home=tmp_path_factory.mktemp("home"))
     with open_lakehouse(settings) as lake:

@@ -9,14 +9,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from entity_matching.serving.errors import body_of, code_of
 
-HEADER_S = 10.0
-"""Seconds in which the first line and the headers of a request must have come."""
-
 
 class Protocol(H11Protocol):
-    """HTTP/1.1 over one connection."""
+    """HTTP/1.1 over one connection. ``header_s``: seconds in which first line and headers of a request must come."""
 
-    header_s = HEADER_S
+    header_s: float
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -63,3 +60,8 @@ class Protocol(H11Protocol):
         self._timer = None
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def protocol(header_s: float) -> type[Protocol]:
+    """Return the protocol for a server, which makes one for each connection."""
+    return type("TimedProtocol", (Protocol,), {"header_s": header_s})

@@ -82,6 +82,7 @@ class Supervisor:
         self._workers: list[_Worker | None] = [None] * settings.workers
         self._deaths = [0] * settings.workers
         self._due = [0.0] * settings.workers
+        self._answered = False
         self._was_ready = False
 
     def run(self) -> None:
@@ -110,6 +111,7 @@ class Supervisor:
                     self._workers[place] = self._started()
                 continue
             worker.listen()
+            self._answered = self._answered or worker.ready
             if worker.process.poll() is not None:
                 worker.listen()  # what it told at the very end
                 self._ended(place, worker)
@@ -138,13 +140,13 @@ class Supervisor:
     def _ended(self, place: int, worker: _Worker) -> None:
         """Note that a process has ended, and when another one is started in its place.
 
-        :raises StartError: if it was one of the first, and never answered.
+        :raises StartError: if none has answered so far: then there is no use in another one.
         """
         worker.control.close()
         self._workers[place] = None
         forget(self.counts, worker.process.pid)
         code = worker.process.returncode
-        if not self._was_ready:
+        if not self._answered:
             why = worker.failure or f"A process of the endpoint ended with {code} before it could answer."
             raise StartError(why)
         lived = time.monotonic() - worker.started

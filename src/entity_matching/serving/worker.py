@@ -18,7 +18,7 @@ import uvicorn
 from entity_matching.errors import EntityMatchingError
 from entity_matching.serving import references
 from entity_matching.serving.app import create_app
-from entity_matching.serving.http import Protocol
+from entity_matching.serving.http import protocol
 from entity_matching.serving.loaded import Current
 from entity_matching.serving.logs import configure
 from entity_matching.serving.metrics import Metrics
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _config(settings: ServingSettings, app: object) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
-        http=Protocol,
+        http=protocol(settings.read_timeout_s),
         ws="none",
         lifespan="on",
         log_config=None,

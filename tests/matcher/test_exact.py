@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from entity_matching.matcher.exact import ExactMatches, exact_matches
+from entity_matching.matcher.exact import ExactMatches, exact_matches, same_by_identifier
 from entity_matching.normalize import normalize_table
 from entity_matching.schema import Schema, Side
 
@@ -200,3 +200,28 @@ def test_what_one_table_lacks_decides_nothing() -> None:
     assert exact_matches(source, without_isin, SCHEMA).conflict.tolist() == ["country"]
     names_alone = without_isin.drop_columns(["country.raw", "country.value"])
     assert exact_matches(source, names_alone, SCHEMA).method.tolist() == ["whole_name"]
+
+
+# --- pairs by themselves ---
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        ({"isin": SIEMENS}, {"isin": "de 0007236101", "name": "Siemens"}, True),
+        ({"isin": SIEMENS, "cusip": APPLE}, {"isin": SIEMENS, "cusip": CISCO}, True),
+        ({"isin": SIEMENS, "country": "DE"}, {"isin": SIEMENS, "country": "FR"}, True),
+        ({"isin": SIEMENS}, {"isin": BAYER}, False),
+        ({"isin": ""}, {"isin": ""}, False),
+        ({"ticker": "SIE"}, {"ticker": "SIE"}, False),
+        ({"name": "Siemens"}, {"name": "Siemens"}, False),
+        ({"isin": SIEMENS, "lei": LEI}, {"isin": SIEMENS, "lei": OTHER_LEI}, False),
+        ({"isin": SIEMENS, "name": "Siemens"}, {"isin": SIEMENS, "name": "Coal of Wales"}, False),
+    ],
+)
+def test_a_pair_is_the_same_by_a_strong_identifier_that_nothing_contradicts(
+    left: dict[str, str], right: dict[str, str], same: bool
+) -> None:
+    other = {"name": "Bayer", "isin": BAYER}
+    one, two = _table([left, other, left], Side.SOURCE), _table([right, other, right], Side.REFERENCE)
+    assert same_by_identifier(one, two, SCHEMA).tolist() == [same, True, same]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from entity_matching.matcher.calibrate import expit
+from entity_matching.matcher.calibrate import expit, logit
 from entity_matching.matcher.stack import Stack, first_guess
 
 
@@ -49,3 +49,10 @@ def test_the_first_guess_is_even_where_the_scorers_cancel_each_other_out() -> No
     guess = first_guess(np.array([2.0, 2.0]), np.array([-2.0, 2.0]))
     assert guess[0] == pytest.approx(0.5)
     assert 0.5 < guess[1] < 1
+
+
+def test_a_scaled_blend_has_log_odds_scaled() -> None:
+    one, two, rivals, matches = _drawn(4, 200)
+    stack = Stack.fit(one, two, rivals, matches)
+    scaled = stack.scaled(1.5, -0.2)
+    assert np.allclose(logit(scaled.apply(one, two, rivals)), 1.5 * logit(stack.apply(one, two, rivals)) - 0.2)

@@ -17,11 +17,13 @@ from entity_matching.features import Block
 from entity_matching.features.context import CONTEXT, SEARCH
 from entity_matching.matcher.calibrate import Calibration, logit
 from entity_matching.matcher.examples import Examples
-from entity_matching.matcher.fit import held_out, train_scorer
+from entity_matching.matcher.fit import check_kinds, held_out, train_scorer
 from entity_matching.matcher.scorer import PairScorer
-from entity_matching.matcher.stack import Stack
+from entity_matching.matcher.stack import PULL, Stack
 
 Floats = NDArray[np.float64]
+FEW = 100
+"""Pairs up to which the weights of the blend with Ditto are held near to where they start; more pull free."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ class FittedAlone:
         """Train on examples, and calibrate on them by cross-validation over entities.
 
         :param extra: examples that are learnt from but not calibrated on.
+        :raises LabelsError: if no candidate is a match, or every one is.
         """
+        check_kinds(examples)
         shown = _by_themselves(examples)
         more = None if extra is None else _by_themselves(extra)
         raw = held_out(shown, more, settings, seed)
@@ -85,7 +89,7 @@ class FittedAlone:
             return self.judge
         own = logit(self.judge.calibration.apply(self.raw[within[asked]]))
         nobody = np.zeros((len(odds), 2))
-        stack = Stack.fit(own, odds, nobody, match)
+        stack = Stack.fit(own, odds, nobody, match, pull=PULL * min(1.0, FEW / len(match)))
         after = Calibration.fit(stack.apply(own, odds, nobody), match)
         return replace(self.judge, stack=stack.scaled(after.slope, after.intercept))
 

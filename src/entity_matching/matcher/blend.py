@@ -42,13 +42,20 @@ class Pretrained:
     reference: Reference
     held: NDArray[np.bool_]
 
-    def scored(self, examples: Examples, raw: NDArray[np.float64], settings: MatcherSettings) -> Scored:
+    def scored(
+        self,
+        examples: Examples,
+        raw: NDArray[np.float64],
+        settings: MatcherSettings,
+        also: NDArray[np.bool_] | None = None,
+    ) -> Scored:
         """Return what Ditto says of examples made by noise.
 
         :param raw: probability by the feature scorer, shape (pairs,).
+        :param also: pairs that it is to be asked of besides those that the cascade sends to it.
         """
         assert settings.ditto is not None
-        chosen = grey(raw, settings.cascade)
+        chosen = _with(grey(raw, settings.cascade), also)
         return Scored(examples, raw, self.pupil.predict(examples, self.reference.table, chosen, settings.ditto))
 
 
@@ -171,14 +178,18 @@ def teach_labels(
     reference: pa.Table,
     settings: MatcherSettings,
     progress: Progress | None = None,
+    *,
+    also: NDArray[np.bool_] | None = None,
 ) -> Taught | None:
     """Teach Ditto the labels.
 
     :param first: the feature scorer, trained on the same examples.
+    :param also: pairs of the examples that it is to be asked of besides those that the cascade sends to it.
     :returns: ``None``, with a warning, if there is too little to teach Ditto anything.
     """
     assert settings.ditto is not None
-    pupil, odds = cross_taught(start.pupil, examples, reference, grey(first.raw, settings.cascade), settings, progress)
+    chosen = _with(grey(first.raw, settings.cascade), also)
+    pupil, odds = cross_taught(start.pupil, examples, reference, chosen, settings, progress)
     if not pupil.record:
         log.warning(_LEFT_OUT)
         return None
@@ -189,12 +200,19 @@ def teach_labels(
 
 
 def teach_noise(
-    start: Pretrained, first: Fitted, synthetic: Examples, settings: MatcherSettings, floor: float
+    start: Pretrained,
+    first: Fitted,
+    synthetic: Examples,
+    settings: MatcherSettings,
+    floor: float,
+    *,
+    also: NDArray[np.bool_] | None = None,
 ) -> Taught | None:
     """Take Ditto as it was taught without labels.
 
     :param first: the feature scorer, trained on the same examples.
     :param floor: least confidence of a record's best candidate.
+    :param also: pairs of the examples that it is to be asked of besides those that the cascade sends to it.
     :returns: ``None``, with a warning, if there is too little to teach Ditto anything, or to learn the blend from.
     """
     assert settings.ditto is not None
@@ -202,6 +220,11 @@ def teach_noise(
     if not start.pupil.record or not held.match.any() or held.match.all():
         log.warning(_LEFT_OUT)
         return None
-    scored = start.scored(held, first.raw[start.held[synthetic.record]], settings)
+    shown = start.held[synthetic.record]
+    scored = start.scored(held, first.raw[shown], settings, None if also is None else also[shown])
     exported = start.pupil.exported(held, start.reference.table, settings.ditto, settings.seed)
     return Taught(start.pupil, exported, scored, None, floor)
+
+
+def _with(chosen: NDArray[np.bool_], also: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    return chosen if also is None else np.asarray(chosen | also, dtype=np.bool_)

@@ -34,11 +34,14 @@ class Stack:
     intercept: float
 
     @classmethod
-    def fit(cls, features: Floats, ditto: Floats, rivals: Floats, matches: NDArray[np.bool_]) -> Stack:
+    def fit(
+        cls, features: Floats, ditto: Floats, rivals: Floats, matches: NDArray[np.bool_], *, pull: float = PULL
+    ) -> Stack:
         """Fit on pairs that neither scorer was trained on.
 
         :param features: log-odds by the feature scorer, shape (pairs,); ``ditto``: by Ditto.
         :param rivals: chance, 0 to 1, of the best rival by the left and the right record, shape (pairs, 2).
+        :param pull: how strongly the weights are drawn to :data:`START`, at least 0.
         """
         evidence = _evidence(features, ditto, rivals)
 
@@ -46,8 +49,8 @@ class Stack:
             z = evidence @ weights[:-1] + weights[-1]
             gap = expit(z) - matches
             away = weights[:-1] - START
-            value = float(np.logaddexp(0, np.where(matches, -z, z)).mean() + PULL * (away**2).sum())
-            return value, np.r_[evidence.T @ gap / len(z) + 2 * PULL * away, gap.mean()]
+            value = float(np.logaddexp(0, np.where(matches, -z, z)).mean() + pull * (away**2).sum())
+            return value, np.r_[evidence.T @ gap / len(z) + 2 * pull * away, gap.mean()]
 
         first = np.array([START] * evidence.shape[1] + [0.0])
         bounds = [(0, None)] * evidence.shape[1] + [(None, None)]

@@ -19,6 +19,7 @@ from entity_matching.errors import LabelsError
 from entity_matching.features import FeatureSpace, TextLimits
 from entity_matching.matcher.alone import Alone, FittedAlone
 from entity_matching.matcher.blend import Pretrained, Taught, pretrain, teach_labels, teach_noise
+from entity_matching.matcher.cascade import grey
 from entity_matching.matcher.compare import compare
 from entity_matching.matcher.exact import EXACT_NAME, IDENTIFIER, WHOLE_NAME, exact_matches
 from entity_matching.matcher.examples import Examples, synthetic_examples
@@ -117,22 +118,24 @@ class Task:
         :param pairs: whether the model is to judge pairs by themselves, too.
         :raises LabelsError: if the labels hold one class only.
         """
-        learnt = self.learn(settings, chosen, progress)
-        model = learnt.model(settings)
-        return replace(model, alone=self._alone(settings, chosen, learnt.taught)) if pairs else model
+        return self.learn(settings, chosen, progress, pairs=pairs).model(settings)
 
     def learn(
         self,
         settings: MatcherSettings,
         chosen: NDArray[np.bool_] | None = None,
         progress: Progress | None = None,
+        *,
+        pairs: bool = False,
     ) -> Learnt:
         """Do the part of :meth:`train` that takes long; models of several cascades can be made of it."""
         taught: Taught | None = None
+        alone = self._alone(settings, chosen) if pairs else None
+        doubtful = None if alone is None else grey(alone.raw, settings.cascade)
         if self.examples is None or self.sources is None or self.truth is None:
             first = fit(self.synthetic, None, settings.scorer, settings.seed, progress, floor=UNLIKE_ANY_NOISE)
             if self.deep is not None:
-                taught = teach_noise(self.deep, first, self.synthetic, settings, UNLIKE_ANY_NOISE)
+                taught = teach_noise(self.deep, first, self.synthetic, settings, UNLIKE_ANY_NOISE, also=doubtful)
             exact = dict.fromkeys((IDENTIFIER, WHOLE_NAME, EXACT_NAME), EXACT_PRIOR)
         else:
             chosen = np.ones(len(self.truth), dtype=bool) if chosen is None else chosen
@@ -140,21 +143,27 @@ class Task:
             first = fit(examples, self.synthetic, settings.scorer, settings.seed, progress)
             if self.deep is not None:
                 rows = self.reference.table
-                taught = teach_labels(self.deep, first, examples, self.synthetic, rows, settings, progress)
+                taught = teach_labels(
+                    self.deep, first, examples, self.synthetic, rows, settings, progress, also=doubtful
+                )
             exact = exact_confidence(
                 self.sources.filter(pa.array(chosen)), self.truth[chosen], self.reference, self.space.schema
             )
-        return Learnt(self.space, first, taught, exact, self._provenance(chosen), self._entities(chosen))
+        judge = None if alone is None else self._judge(alone, taught)
+        return Learnt(self.space, first, taught, exact, self._provenance(chosen), self._entities(chosen), judge)
 
-    def _alone(self, settings: MatcherSettings, chosen: NDArray[np.bool_] | None, taught: Taught | None) -> Alone:
-        """Learn to judge pairs by themselves, from what the model learnt from."""
+    def _alone(self, settings: MatcherSettings, chosen: NDArray[np.bool_] | None) -> FittedAlone:
+        """Learn to judge pairs by themselves, from what the model learns from."""
         if self.examples is None:
-            fitted = FittedAlone.fit(self.synthetic, None, settings.scorer, settings.seed)
-            shown = None if self.deep is None else self.deep.held[self.synthetic.record]
-        else:
-            examples = self.examples if chosen is None else self.examples.of_records(chosen)
-            fitted, shown = FittedAlone.fit(examples, self.synthetic, settings.scorer, settings.seed), None
-        return fitted.judge if taught is None else fitted.blended(taught.scored.odds, shown)
+            return FittedAlone.fit(self.synthetic, None, settings.scorer, settings.seed)
+        examples = self.examples if chosen is None else self.examples.of_records(chosen)
+        return FittedAlone.fit(examples, self.synthetic, settings.scorer, settings.seed)
+
+    def _judge(self, alone: FittedAlone, taught: Taught | None) -> Alone:
+        if taught is None or self.deep is None:
+            return alone.judge
+        shown = self.deep.held[self.synthetic.record] if self.examples is None else None
+        return alone.blended(taught.scored.odds, shown)
 
     def _entities(self, chosen: NDArray[np.bool_] | None) -> tuple[str, ...]:
         """Return the keys of the reference records that the chosen labels name."""
@@ -195,6 +204,7 @@ class Learnt:
     exact: Mapping[str, float]
     provenance: Mapping[str, Any]
     entities: tuple[str, ...] = ()
+    alone: Alone | None = None
 
     def model(self, settings: MatcherSettings) -> Model:
         """Return the model; the settings' cascade may have a narrower band than the one it was learnt for."""
@@ -212,6 +222,7 @@ class Learnt:
             provenance=provenance,
             cascade=cascade,
             entities=self.entities,
+            alone=self.alone,
         )
 
 

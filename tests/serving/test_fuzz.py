@@ -156,8 +156,8 @@ def test_the_log_holds_nothing_that_was_sent(endpoint: Endpoint) -> None:
                  {secret: secret}, {"record": {"company_name": secret, "isin": {}}}):  # fmt: skip
         assert endpoint.post("/match", json.dumps(body).encode()).status_code in (200, 400)
     pair = {"left_entity": json.dumps({"company_name": secret}), "right_entity": f"COL company_name VAL {secret}"}
-    for body in ({"inputs": [pair]}, {"inputs": [{"left_entity": secret}]}, {"instances": secret}):
-        assert endpoint.post("/invocations", json.dumps(body).encode()).status_code in (200, 400)
+    for asked in ({"inputs": [pair]}, {"inputs": [{"left_entity": secret}]}, {"instances": secret}):
+        assert endpoint.post("/invocations", json.dumps(asked).encode()).status_code in (200, 400)
     text = endpoint.log.read_text(encoding="utf-8")
     lines = [json.loads(line) for line in text.splitlines()]
     assert sum(line["message"] == "request" for line in lines) > EXAMPLES

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import ascii_lowercase, digits
 from typing import TYPE_CHECKING, Any
@@ -78,3 +79,19 @@ def small_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     wrapped = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **dict(zip(roles, SPECIAL, strict=True)))
     wrapped.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def give_registry(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
+    """Give a home a registry of models without any; making one takes MLflow many seconds."""
+    from entity_matching.lakehouse import LakehouseSettings  # noqa: PLC0415
+    from entity_matching.registry.versions import Versions  # noqa: PLC0415
+
+    template = LakehouseSettings(home=tmp_path_factory.mktemp("registry"))
+    with Versions.open(template) as versions:
+        assert versions.all() == []
+
+    def give(home: Path) -> None:
+        shutil.copytree(template.home / "mlflow", home / "mlflow")
+
+    return give

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
 
 from entity_matching.errors import EntityMatchingError, SettingsError
-from entity_matching.jobs import models
+from entity_matching.jobs import models, train_ditto_model, training_record
 from entity_matching.jobs.drift import PROFILE
 from entity_matching.jobs.train_ditto_model import JOB, TrainParameters
-from entity_matching.lakehouse import Lakehouse, LakehouseSettings, open_lakehouse
+from entity_matching.lakehouse import Lakehouse, LakehouseSettings, maintenance, open_lakehouse
 from entity_matching.lakehouse.tables import (
     LABELED_PAIRS,
     REFERENCE_ENTITIES,
@@ -26,6 +29,7 @@ from entity_matching.lakehouse.tables import (
 )
 from entity_matching.lakehouse.writes import merge
 from entity_matching.matcher import Matcher
+from entity_matching.registry.versions import Version, Versions
 
 pytestmark = pytest.mark.spark
 
@@ -97,10 +101,23 @@ def _fill(lake: Lakehouse) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path, give_registry: Callable[[Path], None]) -> Path:
     settings = tmp_path / "quick.yml"
     settings.write_text(yaml.safe_dump(QUICK))
+    give_registry(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def plots() -> None:
+    """Have plots and report made in this test."""
+
+
+@pytest.fixture(autouse=True)
+def _without_plots(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Leave out plots and report, which take seconds, but where they are looked at."""
+    if "plots" not in request.fixturenames:
+        monkeypatch.setattr(training_record, "_pictures", lambda *_given: ())
 
 
 @pytest.fixture
@@ -165,12 +182,18 @@ def test_labels_reviews_and_identifiers_make_a_model_in_force(lake: Lakehouse) -
 
 def test_trained_again_on_the_same_it_is_the_same_version(lake: Lakehouse) -> None:
     _label(lake, [(f"S{n}", f"E{n}") for n in range(1, 40, 2)])
-    first, second = _run(lake), _run(lake)
+    first = _run(lake)
+    history = maintenance.history(lake, TRAINING_PAIRS)
+    second = _run(lake)
+    assert (first.pop("trained_before"), second.pop("trained_before")) == (False, True)
     assert first == second
+    assert (first["model"], first["promoted"]) == ("1", True)
+    assert maintenance.history(lake, TRAINING_PAIRS) == history
+    assert _run(lake, "--again")["model"] == "2"
     assert len(_pairs(lake)) == 23  # twenty labels and the identifiers of T0 and T2; T3's entity has a label, too...
     _review(lake, "S1", "E2")
     assert _run(lake)["model"] != first["model"]
-    assert len(models.versions(lake.settings)) == 2
+    assert len(models.versions(lake.settings)) == 3
 
 
 def test_without_any_label_it_learns_from_the_reference(lake: Lakehouse) -> None:
@@ -251,3 +274,115 @@ def test_a_model_with_ditto(lake: Lakehouse, small_encoder: Path) -> None:
     assert figures["ditto"] is True
     assert Matcher.load(models.model_folder(lake.settings)).model.cascade is not None
     assert not list((lake.settings.home / "training").rglob("*"))
+
+
+def _version(lake: Lakehouse, number: str) -> Version:
+    with Versions.open(lake.settings) as versions:
+        return versions.get(number)
+
+
+RIGHT: list[tuple[str, str | None]] = [(f"S{n}", f"E{n}") for n in range(1, 40, 2)]
+
+
+def test_the_run_in_mlflow_says_how_it_went(lake: Lakehouse, plots: None) -> None:
+    _label(lake, RIGHT)
+    figures = _run(lake, "--target-precision", "0.5")
+    version = _version(lake, "1")
+    with Versions.open(lake.settings) as versions:
+        run = versions.client.get_run(version.run_id)
+        files = {file.path for file in versions.client.list_artifacts(version.run_id)}
+        drawn = {file.path for file in versions.client.list_artifacts(version.run_id, "plots")}
+    assert run.data.params["matcher.scorer.trees"] == "20"
+    assert run.data.params["job.evaluation_share"] == "0.2"
+    f1 = figures["evaluation"]["f1"]
+    assert [run.data.metrics[f"evaluation.f1{end}"] for end in ("", "_low", "_high")] == list(f1.values())
+    assert run.data.metrics["threshold.match"] == figures["thresholds"]["match"]
+    assert files >= {"model_card.json", "schema.yml", "evaluation.html", "training.json", "profile.json"}
+    assert drawn == {f"plots/{name}.png" for name in ("precision_and_recall", "threshold", "calibration", "confidence")}
+    assert version.tags["fingerprint"] == figures["fingerprint"]
+    assert version.tags["training_pairs_version"] == str(maintenance.history(lake, TRAINING_PAIRS, 1)[0].version)
+    assert version.tags["reason"] == figures["reason"] == "it is the first: no version was in force"
+
+
+def test_a_worse_model_is_registered_as_challenger_and_says_why(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _label(lake, [*RIGHT, ("Z", None)])
+    _review(lake, "S5", None)
+    first = _run(lake, "--target-precision", "0.5")
+    assert first["promoted"] and first["evaluation"]["f1"]["value"] > 0.5
+    plain = Matcher.train
+
+    def doubtful(*tables: Any, **how: Any) -> Matcher:
+        """Train a model that was always wrong on what it had not seen, and so accepts no more than it must."""
+        model = plain(*tables, **how).model
+        outcomes = replace(model.outcomes, right=np.zeros_like(model.outcomes.right))
+        return Matcher(replace(model, outcomes=outcomes))
+
+    monkeypatch.setattr(Matcher, "train", doubtful)
+    worse = _run(lake, "--target-precision", "0.9999")
+    assert worse["model"] == "2" and not worse["promoted"]
+    assert worse["reason"].startswith("worse than the champion on 4 records: F1 -")
+    assert worse["gate"]["differences"]["f1"]["high"] < 0
+    assert models.current(lake.settings) == "1"
+    version = _version(lake, "2")
+    assert (version.aliases, version.tags["verdict"]) == (("challenger",), "refused")
+    assert version.tags["reason"] == worse["reason"]
+    # asked again it says the same, and is put in force if that is asked for outright
+    again = _run(lake, "--target-precision", "0.9999")
+    assert (again["trained_before"], again["promoted"], again["reason"]) == (True, False, worse["reason"])
+    assert _run(lake, "--target-precision", "0.9999", "--promote", "always")["promoted"]
+    assert models.current(lake.settings) == "2"
+
+
+def test_a_model_as_good_is_promoted_by_records_that_neither_has_learnt_from(lake: Lakehouse) -> None:
+    _label(lake, RIGHT)
+    _run(lake, "--evaluation-share", "0.5")
+    _label(lake, [("Z", None)])
+    figures = _run(lake, "--evaluation-share", "0.5")
+    assert figures["promoted"] and figures["reason"].startswith("not worse than the champion on ")
+    assert 8 <= figures["gate"]["records"] <= 11
+    assert models.current(lake.settings) == "2"
+
+
+def test_without_records_that_the_champion_has_not_learnt_from_it_stays_challenger(lake: Lakehouse) -> None:
+    _label(lake, RIGHT)
+    _run(lake, "--evaluation-share", "0")
+    figures = _run(lake)
+    assert not figures["promoted"] and "no evaluation records that neither" in figures["reason"]
+    assert models.current(lake.settings) == "1"
+
+
+def test_asked_not_to_it_promotes_nothing(lake: Lakehouse) -> None:
+    figures = _run(lake, "--promote", "never")
+    assert not figures["promoted"] and models.current(lake.settings) is None
+    with pytest.raises(EntityMatchingError, match="has no model"):
+        models.model_folder(lake.settings)
+
+
+def test_a_champion_that_cannot_be_read_leaves_the_new_one_challenger(lake: Lakehouse) -> None:
+    _label(lake, RIGHT)
+    _run(lake)
+    shutil.rmtree(models.home_of(lake.settings) / "1")
+    shutil.rmtree(lake.settings.home / "mlflow" / "artifacts")
+    figures = _run(lake, "--epochs", "2", "--seed", "3")
+    assert not figures["promoted"]
+    assert "could not be compared with the champion 1: The files of version 1" in figures["reason"]
+
+
+@pytest.mark.parametrize(("at", "trained_before"), [("log_and_register", False), ("keep", True), ("settle", True)])
+def test_killed_where_it_registers_it_can_be_run_again(
+    lake: Lakehouse, monkeypatch: pytest.MonkeyPatch, at: str, trained_before: bool
+) -> None:
+    def killed(*_given: Any, **_more: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train_ditto_model, at, killed)
+        with pytest.raises(KeyboardInterrupt):
+            _run(lake)
+    assert models.current(lake.settings) is None
+    figures = _run(lake)
+    assert (figures["model"], figures["promoted"], figures["trained_before"]) == ("1", True, trained_before)
+    assert Matcher.load(models.model_folder(lake.settings)).schema.key.source == "source_id"
+    assert not list(models.home_of(lake.settings).glob(".draft-*"))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import re
+import socket
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from entity_matching.errors import EntityMatchingError, OptionalDependencyError
-from entity_matching.registry.location import RegistryLocation
+from entity_matching.registry.location import RegistryLocation, address_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,8 +32,13 @@ _ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
-_RETRIES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
+_RETRIES = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_DATABRICKS_ENDPOINT_HTTP_RETRY_TIMEOUT": "60",
+}
 """MLflow would try for minutes; whoever wants that sets these variables."""
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _URIS = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
 
 
@@ -54,10 +61,10 @@ def open_client(location: RegistryLocation) -> Iterator[MlflowClient]:
         except ImportError as error:
             raise OptionalDependencyError("mlflow", extra="local", needed_for="the registry of models") from error
         _check_database(location)
+        _check_host(location)
         try:
             stack.enter_context(_uris(location))
-            if location.database is not None:
-                location.database.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(location, stack)
             yield mlflow.MlflowClient(location.tracking_uri, location.registry_uri)
         except MlflowException as error:
             raise _explained(str(error), getattr(error, "error_code", ""), location) from error
@@ -65,6 +72,22 @@ def open_client(location: RegistryLocation) -> Iterator[MlflowClient]:
             if not _of_network(error):
                 raise
             raise _unreachable(location, str(error)) from error
+
+
+def _make_folder(location: RegistryLocation, stack: ExitStack) -> None:
+    """Make the folder of a local registry; and have the one removed that MLflow makes by its encoded name."""
+    if location.database is None:
+        return
+    location.database.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(address_of(location.database)).parent
+    if folder != location.database.parent:
+        for path in (folder.parent, folder):
+            stack.callback(_remove_empty, path)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @contextmanager
@@ -136,6 +159,22 @@ def _check_database(location: RegistryLocation) -> None:
             database.execute("ROLLBACK")
     except sqlite3.Error as error:
         raise _explained(str(error), "", location) from error
+
+
+def _check_host(location: RegistryLocation) -> None:
+    """Find out at once whether the workspace that the environment names listens; its client tries for five minutes.
+
+    :raises EntityMatchingError: if it does not.
+    """
+    host = os.environ.get("DATABRICKS_HOST", "")
+    if location.database is not None or not host or any(name in os.environ for name in _PROXIES):
+        return
+    parts = urlsplit(host if "://" in host else f"https://{host}")
+    try:
+        port = parts.port or (80 if parts.scheme == "http" else 443)
+        socket.create_connection((parts.hostname or "", port), timeout=PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise _unreachable(location, f"{parts.hostname}: {error}") from error
 
 
 def _explained(text: str, code: str, location: RegistryLocation) -> EntityMatchingError:

@@ -44,7 +44,7 @@ class RegistryLocation:
             return cls("databricks", "databricks-uc", experiment, model)
         home = settings.home / "mlflow"
         database = home / "mlflow.db"
-        uri = f"sqlite:///{quote(str(database))}"
+        uri = f"sqlite:///{address_of(database)}"
         return cls(uri, uri, f"{settings.catalog}/train-ditto-model", model, database, home / "artifacts")
 
     @property
@@ -65,6 +65,11 @@ class RegistryLocation:
     def uri(self, version: str) -> str:
         """Return the address of a version, as MLflow writes it."""
         return f"models:/{self.model}/{version}"
+
+
+def address_of(database: Path) -> str:
+    """Return the path of a database as it stands in its address."""
+    return quote(str(database), safe="".join(set(str(database)) - {"%", "?"}))
 
 
 @dataclass(frozen=True)

@@ -92,14 +92,18 @@ def unfinished_runs(versions: Versions) -> list[str]:
 def _experiment(versions: Versions) -> str:
     client, location = versions.client, versions.location
     found = client.get_experiment_by_name(location.experiment)
-    if found is None:
-        where = None if location.artifacts is None else location.artifacts.as_uri()
-        return str(client.create_experiment(location.experiment, artifact_location=where))
-    if found.lifecycle_stage == "deleted":
+    where = None if location.artifacts is None else location.artifacts.as_uri()
+    if found is not None and found.lifecycle_stage == "deleted":
         raise EntityMatchingError(
             f"The experiment '{location.experiment}' was deleted in MLflow.",
             remedy=f"Restore it: mlflow experiments restore --experiment-id {found.experiment_id}",
         )
+    if found is not None and where is not None and found.artifact_location != where:
+        # the home was moved or copied, and an experiment writes to where it was made
+        client.rename_experiment(found.experiment_id, f"{location.experiment} ({found.experiment_id})")
+        found = None
+    if found is None:
+        return str(client.create_experiment(location.experiment, artifact_location=where))
     return str(found.experiment_id)
 
 

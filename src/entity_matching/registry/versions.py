@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -195,16 +196,19 @@ class Versions:
         return Path(mlflow.artifacts.download_artifacts(self.location.uri(version.number), dst_path=str(temporary)))
 
     def _local_files(self, version: Version) -> Path:
-        """Return the folder of a version's files; the one that it would have now, if the home was moved."""
+        """Return the folder of a version's files."""
         address = version.source
         if address.startswith("models:/"):
             found: Any = self._asked(lambda: self.client.get_logged_model(address.removeprefix("models:/")))
             address = "" if found is None else found.artifact_location
         path = Path(unquote(urlsplit(address).path) if address.startswith("file:") else address)
-        root, parts = self.location.artifacts, path.parts[::-1]
-        if root is None or path.is_dir() or root.parent.name not in parts:
-            return path
-        return root.joinpath(*path.parts[len(parts) - parts.index(root.parent.name) + 1 :])
+        return self._relocated(path)
+
+    def _relocated(self, path: Path) -> Path:
+        """Return where a path within the registry's own folder of files is now: a home can be moved, or copied."""
+        root = self.location.artifacts
+        own = [] if root is None else [at for at, two in enumerate(pairwise(path.parts)) if two == root.parts[-2:]]
+        return path if root is None or not own else root.joinpath(*path.parts[own[0] + 2 :])
 
     def _version(self, found: Any) -> Version:
         tags = dict(found.tags)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from entity_matching.jobs.models import publish, put_in_force
@@ -286,6 +287,19 @@ def test_it_stops_with_all_it_has_begun_answered(trained: Any, tmp_path: Path, l
     assert Running.find(endpoint.settings) is None
     with pytest.raises(OSError):
         endpoint.connect()
+
+
+def test_processes_end_when_the_one_that_keeps_them_is_killed(
+    trained: Any, tmp_path: Path, launch_endpoint: Any
+) -> None:
+    lakehouse = LakehouseSettings(home=tmp_path)
+    publish(lakehouse, trained.first, "first")
+    endpoint = launch_endpoint(ServingSettings(lakehouse))
+    endpoint.wait("/ready")
+    (worker,) = endpoint.workers()
+    endpoint.process.kill()
+    eventually(lambda: not psutil.pid_exists(worker) or psutil.Process(worker).status() == psutil.STATUS_ZOMBIE)
+    assert Running.find(endpoint.settings) is None
 
 
 def test_without_a_model_it_says_what_to_do(tmp_path: Path, launch_endpoint: Any) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from entity_matching.serving.limits import Limited
@@ -18,7 +18,7 @@ def scope(**headers: str) -> dict[str, Any]:
     return {"type": "http", "method": "POST", "path": "/invocations", "headers": listed, "state": {}}
 
 
-async def ask(app: Any, given: dict[str, Any], parts: Iterable[Any]) -> tuple[int, dict[str, Any]]:
+async def ask(app: Any, given: dict[str, Any], parts: Iterable[Any]) -> tuple[int, Any]:
     """Send a body in parts, of which a number is a pause in seconds; return status and body of the answer."""
     waiting = list(parts)
     sent: list[dict[str, Any]] = []
@@ -80,7 +80,7 @@ def test_what_takes_too_long_to_answer_is_given_up() -> None:
 
 
 def test_one_too_many_at_once_is_sent_away_for_a_while() -> None:
-    async def both() -> list[tuple[int, dict[str, Any]]]:
+    async def both() -> Sequence[tuple[int, Any]]:
         app = limited()
         return await asyncio.gather(ask(app, scope(), [b"www"]), ask(app, scope(), [0.05, b"a"]))
 
@@ -89,7 +89,7 @@ def test_one_too_many_at_once_is_sent_away_for_a_while() -> None:
 
 
 def test_more_bytes_than_may_be_held_are_sent_away() -> None:
-    async def both() -> list[tuple[int, dict[str, Any]]]:
+    async def both() -> Sequence[tuple[int, Any]]:
         app = limited()
         slow = [b"a" * 90, 0.1, b"b"]
         return await asyncio.gather(ask(app, scope(), slow), ask(app, scope(), [0.05, b"c" * 90]))

@@ -59,9 +59,9 @@ def test_what_is_no_json_is_left_to_mlflow(body: bytes) -> None:
 def test_an_answer_is_written_as_mlflow_does() -> None:
     from io import StringIO  # noqa: PLC0415
 
-    from mlflow.pyfunc.scoring_server import predictions_to_json  # noqa: PLC0415 - heavy
+    from mlflow.pyfunc import scoring_server  # noqa: PLC0415 - heavy
 
     judged = pa.table({"prediction": [0, 1], "confidence": [0.1 + 0.2, 1.0]})
     expected = StringIO()
-    predictions_to_json(judged.to_pandas(), expected)
+    scoring_server.predictions_to_json(judged.to_pandas(), expected)  # type: ignore[no-untyped-call]
     assert write_plain(judged).decode() == expected.getvalue()

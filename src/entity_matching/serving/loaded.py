@@ -84,6 +84,7 @@ class Current:
         version = models.version_of(self.settings.lakehouse, folder)
         self._serve(Loaded(version, matcher))
         self._refresh_reference()
+        self._note_memory()
 
     def start(self) -> None:
         """Begin to look for new ones."""
@@ -105,7 +106,7 @@ class Current:
             self._failed("model", error)
         if self.problem is None:
             self._refresh_reference()
-        self.metrics.memory.set(psutil.Process().memory_info().rss)
+        self._note_memory()
 
     def _refresh_model(self) -> None:
         state = self._state()
@@ -146,6 +147,9 @@ class Current:
                 self.metrics.serving.labels(one.model_version, one.reference_version or "").set(serves)
         found = {"model_version": loaded.model_version, "reference_version": loaded.reference_version}
         log.info("Served from now on.", extra={FIELDS: found})
+
+    def _note_memory(self) -> None:
+        self.metrics.memory.set(psutil.Process().memory_info().rss)
 
     def _failed(self, what: str, error: Exception) -> None:
         self.metrics.refresh_failures.inc()

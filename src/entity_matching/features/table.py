@@ -64,7 +64,7 @@ class FeatureSpace:
             rank and margin among a source record's candidates.
         """
         starts = pairs.group_starts()
-        block = self._for(len(pairs))._compared(pairs.compact())
+        block = self._for(len(pairs))._compared(pairs.compact(compared_columns(self.schema)))
         for name, values in (scores or {}).items():
             block.add(f"{SEARCH}{name}", values, 1, f"score of the {name} search")
         if scores:
@@ -144,6 +144,17 @@ class FeatureSpace:
 def words_column(attribute: Attribute) -> str:
     """Return the column of the normalised table whose words are compared."""
     return part(attribute.name, "core" if attribute.kind is Kind.NAME else "text")
+
+
+def compared_columns(schema: Schema) -> set[str]:
+    """Return all columns of the normalised table that any feature looks at."""
+    columns = set(whole_columns(schema))
+    for attribute in schema.attributes:
+        if attribute.kind in (Kind.NAME, Kind.TEXT):
+            columns |= {words_column(attribute), part(attribute.name, "form"), part(attribute.name, "suffix")}
+        else:
+            columns.add(part(attribute.name, "value"))
+    return columns
 
 
 def whole_columns(schema: Schema) -> list[str]:

@@ -107,9 +107,7 @@ def _filled(values: pa.Array) -> NDArray[np.bool_]:
 
 
 def _both(pairs: Pairs, column: str) -> tuple[pa.Array, pa.Array]:
-    one = combine(pairs.sources[column]).take(pa.array(pairs.source))
-    two = combine(pairs.references[column]).take(pa.array(pairs.reference))
-    return one, two
+    return pairs.both(column)
 
 
 def _floats(table: pa.Table, column: str) -> NDArray[np.float64]:

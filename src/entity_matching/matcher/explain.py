@@ -33,6 +33,8 @@ def reasons(
     :param second: confidence of the record's next best candidate, NaN if it has none.
     :returns: one sentence per pair.
     """
+    if not sources.num_rows:
+        return []
     phrases: list[list[str]] = [[] for _ in range(sources.num_rows)]
     for attribute in schema.attributes:
         for row, phrase in enumerate(_attribute_phrases(attribute, sources, references)):

@@ -65,7 +65,11 @@ def strings(table: pa.Table, column: str) -> pa.Array:
     """Return a column as one array of non-null large strings; a column that is not there is empty throughout."""
     if column not in table.column_names:
         return pa.repeat(pa.scalar("", pa.large_string()), table.num_rows)
-    values = pc.fill_null(table.column(column).cast(pa.large_string()), "")
+    values = table.column(column).cast(pa.large_string())
+    if values.null_count:
+        values = pc.fill_null(values, "")
+    if values.num_chunks == 1:
+        return values.chunk(0)
     return pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], pa.large_string())
 
 

@@ -107,11 +107,11 @@ def _last_records(lake: Lakehouse, limit: int) -> tuple[str, DataFrame]:
     :raises EntityMatchingError: if there was none.
     """
     runs = lake.sql(
-        f"SELECT r.run_id, count(*) AS records FROM {lake.name(PIPELINE_RUNS)} r"
+        f"SELECT r.run_id, count(*) AS records, max(r.started_at) AS latest FROM {lake.name(PIPELINE_RUNS)} r"
         f" JOIN {lake.name(EXACT_MATCHES)} e ON e.run_id = r.run_id"
         f" JOIN {lake.name(SOURCE_ENTITIES)} s ON s.source_system = e.source_system AND s.source_id = e.source_id"
         " AND s.content_hash = e.content_hash"
-        " WHERE r.job = 'exact-match' AND r.status = 'done' GROUP BY r.run_id ORDER BY max(r.started_at) DESC LIMIT 1"
+        " WHERE r.job = 'exact-match' AND r.status = 'done' GROUP BY r.run_id ORDER BY latest DESC LIMIT 1"
     ).collect()
     if not runs:
         raise EntityMatchingError(

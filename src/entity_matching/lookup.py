@@ -62,8 +62,7 @@ class Lookup:
         single = np.full(len(distinct), -1, dtype=np.int64)
         single[shared] = places
         single[np.bincount(shared, minlength=len(distinct)) > 1] = -1
-        found: Places = single[pc.index_in(wanted, value_set=distinct).to_numpy()]
-        return found
+        return np.asarray(single[pc.index_in(wanted, value_set=distinct).to_numpy()], dtype=np.int64)
 
     def _is_sorted_for(self, wanted: int) -> bool:
         if wanted * _SEARCHED > len(self.values):

@@ -7,12 +7,13 @@ from entity_matching.features import Pairs
 
 
 def pairs(source: list[int], reference: list[int]) -> Pairs:
-    table = pa.table({"v": ["a", "b", "c", "d"]})
+    table = pa.table({"v": ["a", "b", "c", "d"], "unread": [1, 2, 3, 4]})
     return Pairs(table, table, np.array(source, dtype=np.int64), np.array(reference, dtype=np.int64))
 
 
 def test_only_the_rows_that_occur_are_kept_and_the_pairs_stay_the_same() -> None:
-    compact = pairs([1, 1, 3], [2, 0, 2]).compact()
+    compact = pairs([1, 1, 3], [2, 0, 2]).compact(["v", "lacking"])
+    assert compact.sources.column_names == ["v"]
     assert len(compact) == 3
     assert compact.sources["v"].to_pylist() == ["b", "d"]
     assert compact.sources["v"].take(compact.source).to_pylist() == ["b", "b", "d"]

@@ -107,10 +107,10 @@ def statement(_, text, *more):
     return found and f"{found[1]} {found[2]}.{found[3]}"
 
 
-def recorded(self, context, given, plain=Job.recorded):
+def recorded(self, context, given, plain=Job.recorded, **how):
     jobs.append(self.name)
     try:
-        return plain(self, context, given)
+        return plain(self, context, given, **how)
     finally:
         jobs.pop()
 

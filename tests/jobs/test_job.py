@@ -78,6 +78,23 @@ def test_a_run_is_written_down_from_its_beginning_to_its_end(lake: Lakehouse) ->
     assert (after["started_at"], after["finished_at"]) == (BEGIN, BEGIN + timedelta(minutes=1))
 
 
+def test_the_end_of_a_run_can_be_written_with_what_comes_next(lake: Lakehouse) -> None:
+    context = Context(lake, "r9", minutes())
+    job_of(fine, "first").recorded(context, Given(), last=False)
+    assert written(lake, "r9")["status"] == "running"
+
+    def work(context: Context, given: Given) -> Figures:
+        rows = context.lake.read(PIPELINE_RUNS).where("run_id = 'r9'").orderBy("job").collect()
+        assert [(row["job"], row["status"]) for row in rows] == [("first", "done"), ("second", "running")]
+        raise EntityMatchingError("It broke.")
+
+    with pytest.raises(EntityMatchingError, match="It broke"):
+        job_of(work, "second").recorded(context, Given(), last=False)
+    rows = lake.read(PIPELINE_RUNS).where("run_id = 'r9'").orderBy("job").collect()
+    assert [(row["job"], row["status"]) for row in rows] == [("first", "done"), ("second", "failed")]
+    assert rows[0]["finished_at"] < rows[1]["started_at"]
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [

@@ -202,7 +202,7 @@ def test_parameters_of_all_stages_are_taken_and_reach_them(
 
     whole = Job.recorded
 
-    def one(job: Job[Any], context: Any, given: Any) -> Any:
+    def one(job: Job[Any], context: Any, given: Any, **_: bool) -> Any:
         return whole(job, context, given) if job is pipeline.JOB else recorded(job, context, given)
 
     monkeypatch.setattr(Job, "recorded", one)

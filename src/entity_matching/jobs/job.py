@@ -8,7 +8,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic
 
@@ -29,6 +29,11 @@ Progress = Callable[[str, float], None]
 Figures = Mapping[str, Any]
 """What a job tells at its end, ready for JSON."""
 LONGEST_MESSAGE = 2_000
+_STAMP = pa.timestamp("us", "UTC")
+_ROWS = pa.schema(
+    [*((name, pa.string()) for name in ("run_id", "job", "status", "message", "parameters"))]
+    + [(name, _STAMP) for name in ("started_at", "finished_at")]
+)
 
 
 def utc_now() -> datetime:
@@ -43,12 +48,17 @@ def new_run_id(clock: Clock) -> str:
 
 @dataclass(frozen=True)
 class Context:
-    """What a job works with. ``clock`` gives the time in UTC; ``progress``, if there is one, is told what is done."""
+    """What a job works with.
+
+    ``clock`` gives the time in UTC; ``progress``, if there is one, is told what is done. ``unwritten``: by job, what is
+    still to be written down of its run, with whatever is written next.
+    """
 
     lake: Lakehouse
     run_id: str
     clock: Clock = utc_now
     progress: Progress | None = None
+    unwritten: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,8 +86,12 @@ class Job(Generic[P]):
                 lake.check()
             return self.recorded(Context(lake, given.run_id or new_run_id(clock), clock, progress), given)
 
-    def recorded(self, context: Context, given: P) -> Figures:
-        """Do the job and write down in ``gold.pipeline_runs`` when and how it ended."""
+    def recorded(self, context: Context, given: P, *, last: bool = True) -> Figures:
+        """Do the job and write down in ``gold.pipeline_runs`` when and how it ended.
+
+        :param last: whether no other job follows in this context. If one does, its beginning is written together with
+            this end, since a commit takes a tenth of a second.
+        """
         started = context.clock()
         if self.needs_tables:
             self._note(context, given, started, "running")
@@ -87,7 +101,7 @@ class Job(Generic[P]):
             if self.needs_tables:
                 self._note_failure(context, given, started, error)
             raise
-        self._note(context, given, started, "done")
+        self._note(context, given, started, "done", wait=not last)
         return {"run_id": context.run_id, **figures}
 
     def main(self, argv: Sequence[str] | None = None) -> None:
@@ -107,16 +121,26 @@ class Job(Generic[P]):
         except Exception as second:  # noqa: BLE001 - the session itself may be what broke
             log.warning("that the job failed could not be written down: %s", second)
 
-    def _note(self, context: Context, given: P, started: datetime, status: str, message: str | None = None) -> None:
-        stamp = pa.timestamp("us", "UTC")
-        finished = None if status == "running" else context.clock()
-        row = {
-            "run_id": [context.run_id],
-            "job": [self.name],
-            "status": [status],
-            "message": pa.array([message], pa.string()),
-            "parameters": [given.model_dump_json(exclude_none=True)],
-            "started_at": pa.array([started], stamp),
-            "finished_at": pa.array([finished], stamp),
+    def _note(
+        self,
+        context: Context,
+        given: P,
+        started: datetime,
+        status: str,
+        message: str | None = None,
+        *,
+        wait: bool = False,
+    ) -> None:
+        context.unwritten[self.name] = {
+            "run_id": context.run_id,
+            "job": self.name,
+            "status": status,
+            "message": message,
+            "parameters": given.model_dump_json(exclude_none=True),
+            "started_at": started,
+            "finished_at": None if status == "running" else context.clock(),
         }
-        merge(context.lake, PIPELINE_RUNS, context.lake.frame(pa.table(row)), distinct=True)
+        if not wait:
+            rows = pa.Table.from_pylist(list(context.unwritten.values()), _ROWS)
+            merge(context.lake, PIPELINE_RUNS, context.lake.frame(rows), distinct=True)
+            context.unwritten.clear()

@@ -51,7 +51,7 @@ def _done(stage: Job[Any], context: Context, given: PipelineParameters) -> dict[
     if context.progress is not None:
         context.progress(stage.name, 0.0)
     own = stage.parameters(**{name: getattr(given, name) for name in stage.parameters.model_fields})
-    figures = dict(stage.recorded(context, own.model_copy(update={"run_id": context.run_id})))
+    figures = dict(stage.recorded(context, own.model_copy(update={"run_id": context.run_id}), last=False))
     if context.progress is not None:
         context.progress(stage.name, 1.0)
     del figures["run_id"]

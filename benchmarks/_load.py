@@ -10,13 +10,17 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True)
 class Load:
-    """What to ask: bodies in turn. It ends after so many seconds, or so many requests if they are given."""
+    """What to ask: bodies in turn. It ends after so many seconds, or so many requests if they are given.
+
+    ``rate``: requests a second, which come at even times whether or not those before are answered; latencies then count
+    from the time at which a request was due. By default each connection asks again as soon as it is answered.
+    """
 
     port: int
     path: str
@@ -24,6 +28,7 @@ class Load:
     connections: int
     seconds: float
     requests: int | None = None
+    rate: float | None = None
     token: str = ""
     host: str = "127.0.0.1"
 
@@ -48,18 +53,30 @@ class Found:
 async def run(load: Load) -> Found:
     """Put load on a server."""
     messages, found = load.messages(), Found()
-    given = iter(range(load.requests if load.requests is not None else sys.maxsize))
     started = time.perf_counter()
     until = started + load.seconds if load.requests is None else float("inf")
-    await asyncio.gather(*(_connection(load, messages, given, until, found) for _ in range(load.connections)))
+    due = _due(load, started)
+    await asyncio.gather(*(_connection(load, messages, due, until, found) for _ in range(load.connections)))
     found.seconds = time.perf_counter() - started
     return found
 
 
-async def _connection(load: Load, messages: list[bytes], given: Any, until: float, found: Found) -> None:
+def _due(load: Load, started: float) -> Iterator[tuple[int, float | None]]:
+    """Yield each request's number, and when it is due."""
+    for number in range(load.requests if load.requests is not None else sys.maxsize):
+        yield number, None if load.rate is None else started + number / load.rate
+
+
+async def _connection(
+    load: Load, messages: list[bytes], due: Iterator[tuple[int, float | None]], until: float, found: Found
+) -> None:
     reader, writer = await asyncio.open_connection(load.host, load.port)
-    while time.perf_counter() < until and (number := next(given, None)) is not None:
-        started = time.perf_counter()
+    for number, at in due:
+        if (at or time.perf_counter()) >= until:
+            break
+        if at is not None:
+            await asyncio.sleep(at - time.perf_counter())
+        started = time.perf_counter() if at is None else at
         try:
             writer.write(messages[number % len(messages)])
             status = await _status(reader)

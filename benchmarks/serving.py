@@ -7,7 +7,7 @@ Ditto: nothing here measures how good it is. Load comes from a process of its ow
 of connections that each ask again once they are answered.
 
 * "pairs": one pair a request, to ``mlflow models serve`` and to ours, one process each, turn by turn.
-* "match": one record a request to ``POST /match``.
+* "match": one record a request to ``POST /match``; at the end at a fixed rate, by default 100 a second and worker.
 * "endurance": so many further requests to each route; the memory of the processes before and after.
 
 The server's processor time stands beside its throughput: that of a machine which does other things, too, depends on it.
@@ -80,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--workers", type=int, default=1, help="processes of the endpoint")
+    parser.add_argument("--rate", type=float, default=100.0, help="records a second to match, for each worker")
     parser.add_argument("--endurance", type=int, default=0, help="further requests to each route, e.g. 100000")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
@@ -92,11 +93,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         for connections in CONNECTIONS:
             for server, path in ((mlflow, "/invocations"), (ours, "/invocations"), (ours, MATCH)):
                 rows.append(_measure(server, path, bodies[path], connections, options.seconds))
+        rate = options.rate * options.workers
+        rows.append(_measure(ours, MATCH, bodies[MATCH], max(CONNECTIONS), options.seconds, rate))
         steady = [_endure(ours, path, bodies[path], options.endurance) for path in bodies if options.endurance]
     print_table("One pair or record a request", HEADER, [[row[column] for column in HEADER] for row in rows])
     if steady:
         print_table("Memory", list(steady[0]), [list(row.values()) for row in steady])
-    settings = {"seconds": options.seconds, "workers": options.workers, "endurance": options.endurance}
+    settings = {
+        "seconds": options.seconds,
+        "workers": options.workers,
+        "rate": options.rate,
+        "endurance": options.endurance,
+    }
     write_json(options.json, "serving", settings, {"load": rows, "memory": steady})
 
 
@@ -112,6 +120,7 @@ def _prepare(data: Path, folder: Path) -> dict[str, list[str]]:
     given = ["--home", lakehouse.home, "--reference", folder / "reference.csv", "--schema", folder / "schema.yml"]
     setup_unity_catalog.JOB.run([str(text) for text in given])
     models.publish(lakehouse, matcher, "benchmark")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow  # noqa: PLC0415 - takes seconds
 
     saved = models.model_folder(lakehouse)
@@ -187,9 +196,11 @@ def _wait(port: int, path: str, seconds: float = 300.0) -> None:
     raise TimeoutError(f"the server on port {port} did not begin to answer in {seconds:g} s")
 
 
-def _measure(server: Server, path: str, bodies: list[str], connections: int, seconds: float) -> dict[str, Any]:
+def _measure(
+    server: Server, path: str, bodies: list[str], connections: int, seconds: float, rate: float | None = None
+) -> dict[str, Any]:
     """Put load on a server for a while, after a little that is not counted."""
-    load = _load.Load(server.port, path, bodies, connections, seconds, token=server.token)
+    load = _load.Load(server.port, path, bodies, connections, seconds, rate=rate, token=server.token)
     _put(_load.Load(**{**asdict(load), "seconds": min(2.0, seconds)}))
     before = server.cpu()
     found = _put(load)
@@ -199,7 +210,7 @@ def _measure(server: Server, path: str, bodies: list[str], connections: int, sec
     answered = len(found["latencies"])
     refused = sum(found["statuses"].values()) - answered + found["failures"]
     figures = [answered / found["seconds"], p50, p95, p99, 1000 * cpu / max(answered, 1), refused]
-    name = f"{server.name}, {path}"
+    name = f"{server.name}, {path}" + ("" if rate is None else f", {rate:g} requests/s")
     return dict(zip(HEADER, [name, connections, *figures], strict=True))
 
 

@@ -46,6 +46,8 @@ OPTIONS = {
     " -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote",
     "spark.driver.memory": "1g",
     "spark.sql.catalogImplementation": "in-memory",
+    "spark.default.parallelism": "1",
+    "spark.sql.leafNodeDefaultParallelism": "1",
     "spark.sql.shuffle.partitions": "1",
     "spark.sql.ui.explainMode": "simple",
     "spark.ui.enabled": "false",

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.registry.conftest import NOW, Register
 
+from entity_matching.cli import lakehouses
 from entity_matching.cli.main import run
-from entity_matching.jobs import models
+from entity_matching.jobs import compare_models, models
 from entity_matching.lakehouse import LakehouseSettings
 from entity_matching.registry.versions import Versions
 
@@ -126,3 +128,42 @@ def test_a_registered_model_goes_by_its_name_in_other_commands(
     with pytest.raises(SystemExit):
         run(["describe", "folder"])
     assert "There is no model in folder" in capsys.readouterr().err
+
+
+class Compared:
+    """Stands for the job: says what it was called with, and what it found."""
+
+    def __init__(self, changed: int) -> None:
+        self.changed = changed
+        self.given: list[str] = []
+
+    def run(self, given: list[str], **_more: Any) -> dict[str, Any]:
+        """Return figures."""
+        self.given = given
+        changes = {"match to review": self.changed} if self.changed else {}
+        return {
+            "run_id": "r1", "champion": "1", "challenger": "2", "compared_run": "night", "records": 80,
+            "changed": self.changed, "changes": changes,
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("changed", [0, 3])
+def test_a_comparison_shows_what_would_change(call: Call, monkeypatch: pytest.MonkeyPatch, changed: int) -> None:
+    job = Compared(changed)
+    rows = [
+        {
+            "source_system": "crm", "source_id": "S7", "champion_decision": "match", "champion_entity_id": "E1",
+            "champion_confidence": 0.91, "challenger_decision": "review", "challenger_entity_id": "E1",
+            "challenger_confidence": 0.62, "challenger_reason": "names differ [a bit]",
+        }
+    ]  # fmt: skip
+    monkeypatch.setattr(compare_models, "JOB", job)
+    monkeypatch.setattr(compare_models, "changed_rows", lambda _lake, run_id, limit: rows if run_id == "r1" else [])
+    monkeypatch.setattr(lakehouses, "opened", nullcontext)
+    code, out, err = call("compare", "2", "--with", "1", "--records", "90")
+    assert code == 0, err
+    assert f"version 2 decides {changed} otherwise than version 1" in " ".join(out.split())
+    assert job.given[:3] == ["--champion=1", "--challenger=2", "--records=90"]
+    assert (
+        ("names differ [a bit]" in out) is ("match to review" in out) is ("model_comparisons" in out) is bool(changed)
+    )

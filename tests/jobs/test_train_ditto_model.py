@@ -186,6 +186,7 @@ def test_trained_again_on_the_same_it_is_the_same_version(lake: Lakehouse) -> No
     history = maintenance.history(lake, TRAINING_PAIRS)
     second = _run(lake)
     assert (first.pop("trained_before"), second.pop("trained_before")) == (False, True)
+    assert second.pop("reason") == f"decided before: {first.pop('reason')}"
     assert first == second
     assert (first["model"], first["promoted"]) == ("1", True)
     assert maintenance.history(lake, TRAINING_PAIRS) == history
@@ -330,7 +331,7 @@ def test_a_worse_model_is_registered_as_challenger_and_says_why(
     assert version.tags["reason"] == worse["reason"]
     # asked again it says the same, and is put in force if that is asked for outright
     again = _run(lake, "--target-precision", "0.9999")
-    assert (again["trained_before"], again["promoted"], again["reason"]) == (True, False, worse["reason"])
+    assert (again["trained_before"], again["promoted"]) == (True, False) and worse["reason"] in again["reason"]
     assert _run(lake, "--target-precision", "0.9999", "--promote", "always")["promoted"]
     assert models.current(lake.settings) == "2"
 

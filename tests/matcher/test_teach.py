@@ -68,6 +68,7 @@ def test_a_taught_pupil_is_another_one_and_says_what_it_was_taught(
     record = taught.record["labels"]
     assert sum(record["pairs"].values()) == len(labels.pairs)
     assert (record["passes"], 0 <= record["validation_f1"] <= 1) == (1, True)
+    assert record["curve"]["validation_f1"] == [record["validation_f1"]] and record["curve"]["loss"][0] > 0
     assert all("Ditto" in stage and 0 <= share <= 1 for stage, share in told)
     assert told[-1][1] == 1.0
 

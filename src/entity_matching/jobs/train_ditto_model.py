@@ -50,6 +50,8 @@ from entity_matching.version import __version__
 
 log = logging.getLogger(__name__)
 
+SPLIT = 0
+"""Seed of what is kept for evaluation; not the training's own, so that models of all seeds have it in common."""
 _DIGITS = 12
 
 
@@ -113,9 +115,7 @@ def _work(context: Context, given: TrainParameters) -> Figures:
     stored = Stored.read(lake, schema, given.source_limit)
     sources = normalize_table(stored.source, schema, Side.SOURCE).combine_chunks()
     reference = normalize_table(stored.reference, schema, Side.REFERENCE).combine_chunks()
-    pairs = Pairs.gather(
-        stored.labels, sources, reference, schema, share=given.evaluation_share, seed=settings.seed
-    )  # fmt: skip
+    pairs = Pairs.gather(stored.labels, sources, reference, schema, share=given.evaluation_share, seed=SPLIT)
     training = fingerprint(stored, pairs, schema, settings)
     number, repeated = _registered(lake, training, again=given.again), True
     if number is None:
@@ -205,7 +205,7 @@ def _settled(context: Context, given: TrainParameters, stored: Stored, number: s
     with Versions.open(lake.settings) as versions:
         before = versions.get(number)
         if repeated and VERDICT in before.tags and given.promote is not Promote.ALWAYS:
-            return Outcome(CHAMPION in before.aliases, before.tags.get(REASON, ""))
+            return Outcome(CHAMPION in before.aliases, f"decided before: {before.tags.get(REASON, '')}")
         outcome = gate.decide(versions, number, given.promote)
         settle(versions, lake.settings, number, outcome, by=who(lake), at=context.clock())
     return outcome

@@ -124,7 +124,7 @@ def load(
 
     A variable has the first of these values: that in ``variables``; ``BUNDLE_VAR_<name>`` of the environment; that of
     ``.databricks/bundle/<target>/variable-overrides.json``; that of the target; its default. ``model_version`` has none
-    of its own: it is the champion's, or :data:`entity_matching.deploy.champion.NONE`.
+    of its own: deploying asks for the champion's.
 
     :param root: the folder of the phases' files.
     :param variables: values of variables; of one that only a later phase declares nothing is made.

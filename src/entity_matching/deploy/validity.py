@@ -27,19 +27,17 @@ def library_checks(bundle: Bundle) -> list[Check]:
         from databricks.bundles.model_serving_endpoints import ModelServingEndpoint  # noqa: PLC0415
     except ImportError:
         return [Check(_NAME, True, "not read by databricks-bundles, which is not installed")]
-    kinds: tuple[tuple[str, Any, dict[str, Any]], ...]
-    kinds = (("jobs", Job, bundle.jobs), ("model_serving_endpoints", ModelServingEndpoint, bundle.endpoints))
+    readers: dict[str, Any] = {"jobs": Job, "model_serving_endpoints": ModelServingEndpoint}
+    members = {("jobs", key): job for key, job in bundle.jobs.items()}
+    members |= {("model_serving_endpoints", key): endpoint for key, endpoint in bundle.endpoints.items()}
     problems = []
-    count = 0
-    for kind, reader, members in kinds:
-        for key, member in members.items():
-            count += 1
-            try:
-                reader.from_dict(member)
-            except (ValueError, TypeError, AttributeError) as error:
-                where = bundle.where("resources", kind, key)
-                problems.append((f"{where}: {kind}.{key}: {error}", "Correct it; its keys are those of the REST API."))
-    return found(_NAME, problems, f"{count} resources read by databricks-bundles")
+    for (kind, key), member in members.items():
+        try:
+            readers[kind].from_dict(member)
+        except (ValueError, TypeError, AttributeError) as error:
+            where = bundle.where("resources", kind, key)
+            problems.append((f"{where}: {kind}.{key}: {error}", "Correct it; its keys are those of the REST API."))
+    return found(_NAME, problems, f"{len(members)} resources read by databricks-bundles")
 
 
 def schema_checks(bundle: Bundle, schema: str | None) -> list[Check]:

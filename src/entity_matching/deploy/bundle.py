@@ -18,7 +18,11 @@ __all__ = ["LOCAL", "PHASES", "Bundle", "BundleError", "User", "load", "phase_fi
 PHASES = (1, 2, 3)
 LOCAL = "local"
 """The target that is this machine; the files do not name it."""
-LOCAL_VARIABLES = {"catalog_name": "entity_matching", "pipeline_pause_status": "UNPAUSED"}
+LOCAL_VARIABLES = {
+    "catalog_name": "entity_matching",
+    "pipeline_pause_status": "UNPAUSED",
+    "training_settings": "${workspace.file_path}/examples/companies/training.yml",
+}
 """Values that variables have on the target ``local`` unless they are given others."""
 
 

@@ -164,4 +164,6 @@ def test_the_log_holds_nothing_that_was_sent(endpoint: Endpoint) -> None:
     assert "Zqxj" not in text
     logged = {value for line in lines for value in line.values() if isinstance(value, str)}
     known = {"company_name", "dataframe_records", "dataframe_split", "left_entity", "right_entity"}
-    assert not [sent for sent in endpoint.sent - known if any(sent in value for value in logged)]
+    # hypothesis likes words of the code that it tests, such as a route's
+    sent = {text for text in endpoint.sent - known if not any(text in path for path in PATHS)}
+    assert not [text for text in sent if any(text in value for value in logged)]

@@ -127,7 +127,9 @@ def _rounds(
                 system = ["--source-system", "source"]
                 setup_unity_catalog.JOB.run([*where, *system, "--labels", str(folder / "labels.csv")])
             how = ["--settings", str(quick)] if name.endswith("Ditto") else ["--ditto", "false"]
-            train_ditto_model.JOB.run([*where, *how, "--evaluation-share", "0", "--promote", "always"], progress=progress)
+            train_ditto_model.JOB.run(
+                [*where, *how, "--evaluation-share", "0", "--promote", "always", "--again"], progress=progress
+            )
             done = pipeline.JOB.run([*where, *(source if place == 0 else ["--rescore"])], progress=progress)
             result, changed = _decisions(settings, done["run_id"])
             yield _Round(name, result, time.perf_counter() - started, _measure(result, truth), changed)

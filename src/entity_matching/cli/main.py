@@ -13,7 +13,9 @@ import typer
 
 from entity_matching.cli.console import complain, show_notes
 from entity_matching.cli.demo import demo
+from entity_matching.cli.deploy import deploy
 from entity_matching.cli.describe import describe
+from entity_matching.cli.destroy import destroy, destroy_data
 from entity_matching.cli.doctor import doctor
 from entity_matching.cli.endpoint import endpoint
 from entity_matching.cli.evaluate import evaluate
@@ -21,6 +23,7 @@ from entity_matching.cli.explain import explain
 from entity_matching.cli.match import match
 from entity_matching.cli.registry import models
 from entity_matching.cli.run import run as run_job
+from entity_matching.cli.schedule import schedule
 from entity_matching.cli.sql import sql
 from entity_matching.cli.status import status
 from entity_matching.cli.train import train
@@ -45,8 +48,12 @@ for command in (match, train, evaluate, describe, explain, doctor, demo):
 app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run_job)
 app.command("sql")(sql)
 app.command("status")(status)
+app.command("deploy")(deploy)
+app.command("destroy")(destroy)
+app.command("destroy-data")(destroy_data)
 app.add_typer(models)
 app.add_typer(endpoint)
+app.add_typer(schedule)
 
 
 def _version(wanted: bool) -> None:

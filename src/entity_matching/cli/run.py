@@ -6,12 +6,15 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from entity_matching.cli.console import Terminal, grid, show_notes
-from entity_matching.cli.options import AsJson
+from entity_matching.cli.deploy import DeployProfile, Root
+from entity_matching.cli.options import AsJson, Home
 
 
 def run(
@@ -20,45 +23,71 @@ def run(
         str | None,
         typer.Argument(metavar="JOB", help="The job's name; without one the jobs are listed.", show_default=False),
     ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            "-t",
+            metavar="TARGET",
+            help="Where a job of the bundle runs: local (default), or dev, staging, prod on Databricks.",
+            show_default=False,
+        ),
+    ] = None,
+    root: Root = None,
+    home: Home = None,
+    profile: DeployProfile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a job over the tables: entity-matching run JOB -- --parameter VALUE.
+    """Run a job: entity-matching run JOB -- --parameter VALUE.
 
-    What comes after JOB goes to the job; 'entity-matching run JOB -- --help' lists its parameters.
+    What comes after JOB goes to the job. A name with dashes is one job over the tables, which runs in this process;
+    'entity-matching run JOB -- --help' lists its parameters. A name with underscores is a job of the bundle, as it was
+    deployed: all its tasks, in their order.
     """
-    from entity_matching.jobs.named import find_job
+    from entity_matching.cli.run_bundle import LOCAL, run_here, run_there
+    from entity_matching.jobs.named import MODULES
 
     terminal = Terminal(as_json)
     if job is None:
-        _list(terminal)
-        return
-    _check_name(job)
+        _list(terminal, home)
+    elif job in MODULES:
+        places = {"target": target, "home": home}
+        given = [word for name, value in places.items() if value is not None for word in (f"--{name}", str(value))]
+        _run_alone(job, [*given, *context.args], terminal)
+    elif "_" not in job:
+        raise typer.BadParameter(f"there is no job '{job}'. Jobs are: {', '.join(MODULES)}.", param_hint="'JOB'")
+    elif target in (None, LOCAL):
+        run_here(job, context.args, home, terminal)
+    else:
+        run_there(job, str(target), context.args, (root, home, profile), terminal)
+
+
+def _run_alone(job: str, arguments: list[str], terminal: Terminal) -> None:
+    from entity_matching.jobs.named import find_job
+
     _show_progress()
     started = time.perf_counter()
     with terminal.progress() as progress:
-        told = find_job(job).run(context.args, progress=progress)
+        told = find_job(job).run(arguments, progress=progress)
     figures = json.loads(json.dumps(told, default=str))
     _show(job, figures, terminal)
     terminal.say(f"Done in {time.perf_counter() - started:.1f} s.")
     terminal.result(figures)
 
 
-def _check_name(job: str) -> None:
-    from entity_matching.jobs.named import MODULES
-
-    if job not in MODULES:
-        raise typer.BadParameter(f"there is no job '{job}'. Jobs are: {', '.join(MODULES)}.", param_hint="'JOB'")
-
-
-def _list(terminal: Terminal) -> None:
+def _list(terminal: Terminal, home: Path | None) -> None:
+    from entity_matching.cli.run_bundle import deployed_jobs
     from entity_matching.jobs.named import MODULES, find_job
 
     jobs = {name: find_job(name).description for name in MODULES}
-    table = grid("Jobs", "job", "does")
-    for name, description in jobs.items():
-        table.add_row(name, description)
-    terminal.show(table)
-    terminal.result({"jobs": jobs})
+    of_bundle = deployed_jobs(home)
+    for title, found in (("Jobs", jobs), ("Jobs of the bundle, deployed to this machine", of_bundle)):
+        table = grid(title, "job", "does")
+        for name, description in found.items():
+            table.add_row(escape(name), escape(description))
+        if found:
+            terminal.show(table)
+    terminal.result({"jobs": jobs, "deployed": of_bundle})
 
 
 def _show_progress() -> None:

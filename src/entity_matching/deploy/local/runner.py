@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -97,7 +98,7 @@ class Runner:
             self.runs.write(record)
 
     @property
-    def _folder(self) -> object:
+    def _folder(self) -> Path:
         return self.deployed.root if self.deployed.root.is_dir() else self.deployed.home
 
     def _environment(self) -> dict[str, str]:

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from entity_matching.cli.console import Terminal, grid, records
-from entity_matching.cli.options import AsJson, Catalog, Home, Target
+from entity_matching.cli.deploy import DeployProfile, Root
+from entity_matching.cli.options import AsJson, Catalog, Home
 
+if TYPE_CHECKING:
+    from entity_matching.lakehouse import LakehouseSettings
+
+StatusTarget = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        "-t",
+        metavar="TARGET",
+        help="What to look at: local (default), or dev, staging, prod on Databricks; also sc://host:port, databricks.",
+        show_default=False,
+    ),
+]
 PIPELINE = "run-pipeline"
 LONG = 10.0
 """Seconds from which on tenths are left out."""
@@ -19,24 +33,50 @@ LONG = 10.0
 def status(
     runs: Annotated[int, typer.Option("--runs", metavar="N", min=1, help="So many of the last runs.")] = 10,
     catalog: Catalog = None,
-    target: Target = None,
+    target: StatusTarget = None,
+    root: Root = None,
     home: Home = None,
+    profile: DeployProfile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the last runs, the tables, the model in force, what waits for review, and alerts.
+    """Show what is deployed, the last runs, the tables, the model in force, what waits for review, and alerts.
 
     A run that is written down as running although none is going on was killed; the next run repairs what it left.
     """
-    from entity_matching.cli.lakehouses import opened, settings_of
-    from entity_matching.jobs.state import state
+    from entity_matching.cli.lakehouses import settings_of
+    from entity_matching.cli.status_deployment import show_data, show_deployment, state_here, state_there
+    from entity_matching.lakehouse.settings import DATABRICKS, LOCAL, REMOTE
 
     terminal = Terminal(as_json)
-    with opened(settings_of(catalog, target, home)) as lake:
+    if target is not None and target not in (LOCAL, DATABRICKS) and not target.startswith(REMOTE):
+        found = state_there(target, root, home, profile)
+        show_deployment(found, terminal)
+        show_data(found, terminal)
+        terminal.result(found)
+        return
+    settings = settings_of(catalog, target, home)
+    deployment = state_here(settings.home) if settings.target == LOCAL else None
+    if deployment is not None:
+        show_deployment(deployment, terminal)
+        if not settings.warehouse.is_dir():
+            terminal.say("There are no tables yet: entity-matching run setup_unity_catalog -t local")
+            terminal.result({"deployment": deployment})
+            return
+    found = _of_lake(settings, runs, terminal)
+    terminal.result(json.loads(json.dumps({**found, "deployment": deployment}, default=_iso)))
+
+
+def _of_lake(settings: LakehouseSettings, runs: int, terminal: Terminal) -> dict[str, Any]:
+    """Print and return the state of a lakehouse."""
+    from entity_matching.cli.lakehouses import opened
+    from entity_matching.jobs.state import state
+
+    with opened(settings) as lake:
         found = state(lake, runs)
     _show_runs(found["runs"], terminal)
     _show_tables(found["tables"], terminal)
     _show_rest(found, terminal)
-    terminal.result(json.loads(json.dumps(found, default=_iso)))
+    return found
 
 
 def _show_runs(runs: list[dict[str, Any]], terminal: Terminal) -> None:
@@ -86,6 +126,8 @@ def _show_rest(found: dict[str, Any], terminal: Terminal) -> None:
     else:
         quality = "" if model["f1"] is None else f", F1 {model['f1']:.3f} on entities kept aside"
         terminal.say(f"Model: {model['version']}, trained {_time(model['trained_at']) or 'elsewhere'}{quality}.")
+        if model["versions"] > 1:
+            terminal.say(f"It is the champion of {model['versions']} versions: entity-matching models list")
     terminal.say(f"{records(found['review_backlog'], 'decision')} waiting for review.")
     aside = f"{records(quarantine['rows'], 'row')} in quarantine, {quarantine['new_in_last_run']:,} of the last ingest."
     terminal.say(aside)

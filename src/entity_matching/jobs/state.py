@@ -98,9 +98,16 @@ def _seconds(begin: datetime, end: datetime) -> float:
 
 def _table(lake: Lakehouse, table: Table) -> Found:
     """Return how many rows a table has, and when the newest was written."""
+    return {"table": table.full_name, **_rows(lake, table_statement(table, lake.name(table)))[0]}
+
+
+def table_statement(table: Table, name: str) -> str:
+    """Return the statement that counts a table's ``rows`` and finds when the ``newest`` was written.
+
+    :param name: the table's name in SQL.
+    """
     time = next(column.name for column in reversed(table.columns) if column.type == "TIMESTAMP" and not column.nullable)
-    row = _rows(lake, f"SELECT count(*) AS rows, max({time}) AS newest FROM {lake.name(table)}")[0]
-    return {"table": table.full_name, **row}
+    return f"SELECT count(*) AS rows, max({time}) AS newest FROM {name}"
 
 
 def _model(lake: Lakehouse) -> Found | None:
@@ -128,13 +135,19 @@ def _quarantine(lake: Lakehouse) -> Found:
 
 def _alerts(lake: Lakehouse) -> list[Found]:
     """Return the alerts of the run that was measured last."""
-    name = lake.name(PIPELINE_METRICS)
+    return _rows(lake, alerts_statement(lake.name(PIPELINE_METRICS)))
+
+
+def alerts_statement(name: str) -> str:
+    """Return the statement that finds the alerts of the run that was measured last: ``run_id``, ``alert``, ``value``.
+
+    :param name: the metrics' name in SQL.
+    """
     measured = f"{name} WHERE stage = 'run' AND metric = 'records'"
     last = f"SELECT run_id FROM {measured} ORDER BY measured_at DESC, run_id DESC LIMIT 1"
-    return _rows(
-        lake,
+    return (
         f"SELECT m.run_id, m.label AS alert, m.value FROM {name} m JOIN ({last}) l ON m.run_id = l.run_id"
-        " WHERE m.metric = 'alert' ORDER BY m.label",
+        " WHERE m.metric = 'alert' ORDER BY m.label"
     )
 
 

@@ -209,8 +209,10 @@ def _check_given(root: Path, variables: Mapping[str, str], declared: Node) -> No
     unknown = [name for name in variables if name not in declared.value]
     if not unknown:
         return
-    everything = read_phase(root, PHASES[-1])[0].get("variables")
-    names = declared.value if everything is None else everything.value
+    names = set(declared.value)
+    for phase in PHASES:
+        there = read_phase(root, phase)[0].get("variables")
+        names |= set() if there is None else set(there.value)
     for name in unknown:
         if name not in names:
             raise BundleError(f"The variable '{name}' is not declared.", remedy=closest(name, names))

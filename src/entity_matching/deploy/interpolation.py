@@ -122,7 +122,8 @@ def closest(name: str, names: Iterable[str]) -> str:
 
 
 def _unknown(reference: str, step: str, names: Iterable[str], node: Node) -> BundleError:
-    what = f"the variable '{step}' is not declared" if reference.startswith("var.") else f"there is no '{step}'"
+    is_variable = reference.partition("[")[0] == f"var.{step}" or reference.startswith(f"var.{step}.")
+    what = f"the variable '{step}' is not declared" if is_variable else f"there is no '{step}'"
     return BundleError(f"{node.place}: ${{{reference}}}: {what}.", remedy=closest(step, names))
 
 

@@ -69,9 +69,10 @@ def catalog_problems(bundle: Bundle) -> Iterator[tuple[str, str]]:
 
 def mode_problems(bundle: Bundle) -> Iterator[tuple[str, str]]:
     """Yield that a target is in development mode, which renames jobs and endpoints."""
-    if _is_development(bundle):
+    mode = bundle.raw.get("targets", bundle.target, "mode")
+    if mode is not None and _is_development(bundle):
         yield (
-            f"{bundle.where('targets', bundle.target)}: 'mode: development' puts the user's name before every name",
+            f"{mode.place}: 'mode: development' puts the user's name before every name",
             "Leave the mode out; the target has a root_path of its own, and pauses schedules by a variable.",
         )
 

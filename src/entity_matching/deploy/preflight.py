@@ -15,6 +15,7 @@ from entity_matching.deploy.principals import notification_problems, permission_
 from entity_matching.deploy.repeated import repeated_names
 from entity_matching.deploy.tasks import entry_point_problems, entry_points_of, graph_problems, parameter_problems
 from entity_matching.deploy.validity import SCHEMA_VARIABLE, library_checks, schema_checks
+from entity_matching.deploy.wheel import check_wheel
 from entity_matching.deploy.yaml_source import Node
 from entity_matching.errors import EntityMatchingError, OptionalDependencyError, SettingsError
 from entity_matching.jobs.job import utc_now
@@ -31,20 +32,21 @@ def checks(
     now: datetime | None = None,
     environment: Mapping[str, str] | None = None,
     find_champion: Callable[[str], str | None] | None = None,
+    wheel: bool | None = None,
 ) -> list[Check]:
     """Check a bundle, with all that can be checked offline.
-
-    That the wheel can be built and installed is not among it: see :func:`entity_matching.deploy.wheel.check_wheel`.
 
     :param root: the folder of the phases' files.
     :param now: from when on the next runs are told, a time with a time zone; by default from now on.
     :param environment: by default that of the process; ``DATABRICKS_BUNDLE_SCHEMA`` may name a JSON schema of bundles.
     :param find_champion: returns the version of a registered model, by its full name, that is the champion; by default
         nobody is asked.
+    :param wheel: whether to build and install the wheel, which takes seconds; by default where one is deployed.
     :returns: what was found; each name at least once, each problem by itself.
     """
     schema = (os.environ if environment is None else environment).get(SCHEMA_VARIABLE)
     entry_points = entry_points_of(root)
+    with_wheel = wheel if wheel is not None else not bundle.is_local and (root / "pyproject.toml").is_file()
     count = len(bundle.variables)
     return [
         *found("phases", _phase_problems(root), "each phase holds all of the one before"),
@@ -61,6 +63,7 @@ def checks(
         *found("permissions", permission_problems(bundle), "nobody is named at two levels"),
         *found("notifications", notification_problems(bundle), "every address is one"),
         *schedule_checks(bundle, now or utc_now()),
+        *(check_wheel(root) if with_wheel else []),
         *(champion_checks(bundle, find_champion) if find_champion is not None else []),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,11 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, ScalarNode
 from yaml.nodes import Node as YamlNode
+
+try:
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:  # PyYAML without libyaml, which is ten times slower
+    from yaml import SafeLoader  # type: ignore[assignment]
 
 from entity_matching.errors import EntityMatchingError
 
@@ -88,7 +94,7 @@ def node_of(value: Any, place: Place) -> Node:
     return Node(value, place)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """YAML as the Databricks CLI reads it: 'yes', 'on', dates and 1:30 are texts."""
 
 
@@ -96,15 +102,13 @@ _PLAIN = {"bool": "tTfF", "int": "-+0123456789", "float": "-+0123456789.", "null
 _PATTERNS = {
     "bool": r"^(?:true|True|TRUE|false|False|FALSE)$",
     "int": r"^[-+]?(?:0|[1-9][0-9]*)$",
-    "float": r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?$",
+    "float": r"^[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$",
     "null": r"^(?:~|null|Null|NULL|)$",
     "merge": r"^<<$",
 }
 
 
 def _resolvers() -> None:
-    import re  # noqa: PLC0415 - only here
-
     _Loader.yaml_implicit_resolvers = {}
     for name, pattern in _PATTERNS.items():
         _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{name}", re.compile(pattern), list(_PLAIN[name]))
@@ -156,7 +160,7 @@ def _problem(text: str, error: yaml.MarkedYAMLError, line: int) -> str:
 class _Reader:
     """Makes nodes of what PyYAML composed."""
 
-    def __init__(self, loader: yaml.SafeLoader, name: str) -> None:
+    def __init__(self, loader: _Loader, name: str) -> None:
         self.loader = loader
         self.name = name
         self.open: list[int] = []

@@ -43,6 +43,7 @@ benchmarks: $(STAMP) ## Measure every published figure: make benchmarks DATA=DIR
 	$(BIN)/python benchmarks/ditto.py --data "$(DATA)/er_magellan"; \
 	$(BIN)/python benchmarks/ditto_speed.py --data "$(DATA)/er_magellan/amazon-google"; \
 	$(BIN)/python benchmarks/scale.py --data "$(DATA)/companies"; \
+	$(BIN)/python benchmarks/pipeline.py --data "$(DATA)"; \
 	$(BIN)/python benchmarks/serving.py --data "$(DATA)" --endurance 100000
 
 clean: ## Remove .venv, builds and caches

@@ -37,7 +37,8 @@ from entity_matching import Matcher
 from entity_matching.files import read_table
 from entity_matching.jobs import models, pipeline, setup_unity_catalog
 from entity_matching.lakehouse import LakehouseSettings, open_lakehouse
-from entity_matching.lakehouse.tables import MATCHED_ENTITIES
+from entity_matching.lakehouse.names import literal
+from entity_matching.lakehouse.tables import MATCHED_ENTITIES, PIPELINE_RUNS
 
 SYSTEM = "feed"
 LABELLED = 3_000
@@ -98,7 +99,15 @@ def run_pipeline(folder: Path, feed: str) -> dict[str, Any]:
     """Run the jobs over one feed."""
     started = time.perf_counter()
     figures = pipeline.JOB.run([*_where(folder), "--source", str(folder / feed), "--source-system", SYSTEM])
-    return {"seconds": time.perf_counter() - started, "figures": figures}
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "stages": _stages(folder, figures["run_id"]), "figures": figures}
+
+
+def _stages(folder: Path, run_id: str) -> dict[str, float]:
+    """Return how long each stage of a run took, in seconds, as it wrote down itself."""
+    with open_lakehouse(_settings(folder)) as lake:
+        runs = lake.read(PIPELINE_RUNS).where(f"run_id = {literal(run_id)}").orderBy("started_at").collect()
+    return {run["job"]: (run["finished_at"] - run["started_at"]).total_seconds() for run in runs}
 
 
 def _where(folder: Path) -> list[str]:
@@ -179,6 +188,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         title = f"{result['set']}: {sizes['sources']:,} sources against {sizes['references']:,} references"
         rows = [[name, result[name]["seconds"], result[name]["peak_gb"]] for name in STEPS if name != "same answers"]
         print_table(title, ("step", "seconds", "peak GB"), rows)
+        nights = ["full run", "nothing new", "1% new"]
+        stages = [[job, *(result[night]["stages"][job] for night in nights)] for job in result["full run"]["stages"]]
+        print_table("seconds per stage", ("stage", *nights), stages)
         shares = [["full run / in memory", result["overhead"]], ["1% new / full run", result["incremental_share"]]]
         shares += [["decided alike", result["same answers"]["share"]], ["GB on disk", result["disk_gb"]]]
         print_table("shares", ("figure", "value"), shares)

@@ -9,7 +9,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPException, HTTPMessage
+from email.message import Message
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -122,7 +123,7 @@ class Client:
             raise EndpointError(f"{self.url}{path} answers with something else than an endpoint does.", remedy=_CHECK)
         return answer
 
-    def _refused(self, status: int, content: bytes, headers: HTTPMessage) -> EndpointError:
+    def _refused(self, status: int, content: bytes, headers: Message) -> EndpointError:
         told = _message(content)
         what, remedy = _KNOWN.get(status, ("could not answer ({status})", "The endpoint's log has the details."))
         message = f"{self.name} {what.format(status=status)}" + (f": {told}" if told else ".")

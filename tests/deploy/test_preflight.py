@@ -249,6 +249,21 @@ def test_one_principal_at_two_levels_is_told(root: Path, edit: Edit) -> None:
     assert "group users has a permission on ditto_matcher beside that on the whole bundle" in failed[1]
 
 
+def test_a_service_principal_that_is_named_as_a_user_is_told(root: Path) -> None:
+    principal = User("12ab34cd-1234-5678-9abc-1234567890ab", "Nightly Matching")
+    values = {"model_version": "7", "notification_email": "team@example.com"}
+    before = load(root, 1, "prod", variables=values, user=principal, environment={})
+    text = (root / TARGETS).read_text()
+    (root / TARGETS).write_text(text.replace("user_name: ${", "service_principal_name: ${"))
+    after = load(root, 1, "prod", variables=values, user=principal, environment={})
+
+    told = [[c for c in checks(one, root, environment={}, wheel=False) if not c.ok] for one in (before, after)]
+
+    assert [check.name for check in told[0]] == ["permissions"]
+    assert told[0][0].message.startswith(f"{TARGETS}:") and "is a service principal, not a user" in told[0][0].message
+    assert told[1] == []
+
+
 @pytest.mark.skipif(importlib.util.find_spec("databricks.bundles") is None, reason="needs databricks-bundles")
 @pytest.mark.parametrize(
     ("old", "new", "said"),

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from entity_matching.deploy.bundle import Bundle
+from entity_matching.deploy.bundle import Bundle, User
 
 _WHO = ("user_name", "group_name", "service_principal_name")
 _EVENTS = "email_notifications"
 
 
 def permission_problems(bundle: Bundle) -> Iterator[tuple[str, str]]:
-    """Yield who is named both for everything and for one resource, or twice for one: of two levels one is lost."""
+    """Yield who is named both for everything and for one resource, or twice for one: of two levels one is lost.
+
+    A service principal that is named as a user, too: the platform knows no such user.
+    """
+    for place, permission in enumerate(bundle.permissions):
+        if User(str(permission.get("user_name", ""))).is_service_principal:
+            yield (
+                f"{bundle.where('permissions', place)}: {permission['user_name']} is a service principal, not a user",
+                "Write service_principal_name in place of user_name.",
+            )
     everywhere = {_who(permission) for permission in bundle.permissions}
     resources = {("jobs", key): job for key, job in bundle.jobs.items()}
     resources |= {("model_serving_endpoints", key): endpoint for key, endpoint in bundle.endpoints.items()}

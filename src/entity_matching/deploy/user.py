@@ -38,7 +38,7 @@ class User:
         What is before the '@', in lower case, each run of characters that are neither letters (of any language) nor
         digits as one '_': ``Ann.O'Neil+test@x.com`` is ``ann_o_neil_test``.
         """
-        name = self.display_name if self.display_name and self._is_service_principal else self.name
+        name = self.display_name if self.display_name and self.is_service_principal else self.name
         letters = (char if char.isalpha() or char.isdecimal() else "_" for char in name.partition("@")[0].lower())
         return re.sub(r"_+", "_", "".join(letters)).strip("_")
 
@@ -49,7 +49,8 @@ class User:
         return _NOT_DASH.sub("-", unicodedata.normalize("NFC", bare).lower())
 
     @property
-    def _is_service_principal(self) -> bool:
+    def is_service_principal(self) -> bool:
+        """Whether it is a program's identity, which goes by a UUID."""
         try:
             uuid.UUID(self.name)
         except ValueError:

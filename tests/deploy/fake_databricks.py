@@ -257,7 +257,9 @@ class Program:
                 raise Failure(f"Error: plan serial {document['serial']} does not match state serial {state['serial']}; "
                               "the state has been modified since the plan was created")  # fmt: skip
             plan = document["plan"]
-        self.space.data["wheel"] = not saved or tuple(map(int, self._version().split("."))) >= (1, 19, 0)
+        renamed = any(artifact.get("dynamic_version") for artifact in bundle.tree.get("artifacts", {}).values())
+        carries = tuple(map(int, self._version().split("."))) >= (1, 19, 0) and not renamed
+        self.space.data |= {"planned": bool(saved), "wheel": not saved or carries}
         self.err.append(f"Uploading bundle files to {bundle.root_path}/files...")
         after = next((int(fail.partition(":")[2]) for fail in self.environ.get("FAKE_DATABRICKS_FAIL", "").split(",")
                       if fail.startswith("deploy:")), None)  # fmt: skip

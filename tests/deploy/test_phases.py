@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import pytest
+import yaml
 
 P1 = {"setup_unity_catalog", "train_ditto_model"}
 P2 = P1 | {"ditto_matcher"}
@@ -261,6 +262,7 @@ def test_what_changed_after_the_plan_was_shown_is_not_deployed(project: Any, mon
 
 
 def test_another_deployment_in_between_makes_the_plan_stale(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename_wheel(project, False)
     project.up_to(1)
 
     def somebody_else(*_question: Any, **_options: Any) -> bool:
@@ -276,10 +278,25 @@ def test_another_deployment_in_between_makes_the_plan_stale(project: Any, monkey
     assert project.space["endpoints"] == {} and project.phase_in_place == 1
 
 
-def test_an_older_cli_uploads_the_wheel_too(project: Any) -> None:
-    project.environ.setenv("FAKE_DATABRICKS_VERSION", "1.13.0")
+@pytest.mark.parametrize(
+    ("version", "renamed", "saved"), [("1.27.0", False, True), ("1.27.0", True, False), ("1.13.0", False, False)]
+)
+def test_the_wheel_is_uploaded_whatever_the_program_does(
+    project: Any, version: str, renamed: bool, saved: bool
+) -> None:
+    rename_wheel(project, renamed)
+    project.environ.setenv("FAKE_DATABRICKS_VERSION", version)
     project.up_to(2)
-    assert project.space["wheel"] is True and project.managed == P2
+    assert project.space["wheel"] is True and project.space["planned"] is saved
+    assert project.managed == P2
+
+
+def rename_wheel(project: Any, renamed: bool) -> None:
+    """Let the wheel have a new name at each build, or not."""
+    path = project.root / "resources" / "targets.yml"
+    tree = yaml.safe_load(path.read_text())
+    tree["artifacts"]["wheel"]["dynamic_version"] = renamed
+    path.write_text(yaml.safe_dump(tree))
 
 
 def test_an_endpoint_that_would_be_replaced_needs_leave(project: Any) -> None:

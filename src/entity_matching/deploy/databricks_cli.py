@@ -19,7 +19,7 @@ PROGRAM = "databricks"
 OLDEST = (1, 3, 0)
 """First version in which deployments are made without Terraform by default, and saved plans are kept to."""
 CARRIES_WHEELS = (1, 19, 0)
-"""First version that is sure to upload the wheel when it deploys a saved plan; earlier ones left it out."""
+"""First version that is sure to upload a wheel when it deploys a saved plan; earlier ones left it out."""
 GET_IT = (
     "Get it: brew tap databricks/tap && brew install databricks, winget install Databricks.DatabricksCLI, or see "
     "https://docs.databricks.com/dev-tools/cli/install"

@@ -57,6 +57,15 @@ class PhaseBundles:
         jobs = {f"{JOBS}.{key}": str(job.get("name", key)) for key, job in bundle.jobs.items()}
         return jobs | {f"{ENDPOINTS}.{key}": str(found.get("name", key)) for key, found in bundle.endpoints.items()}
 
+    def renames_wheel(self, phase: int) -> bool:
+        """Say whether the Databricks CLI gives the wheel a new name at each build.
+
+        A saved plan has the name, but the program does not upload the wheel under it when it deploys that plan.
+        """
+        artifacts = self.load(phase).tree.get("artifacts")
+        flags = [node.get("dynamic_version") for node in (artifacts.value if artifacts else {}).values()]
+        return any(flag is not None and flag.value is True for flag in flags)
+
     def variables(self, phase: int, version: str | None) -> dict[str, str]:
         """Return the values that the Databricks CLI is to be given for a phase: of what that declares, and no more.
 

@@ -102,7 +102,8 @@ class Deployment:
             self.take_back(thing, phase, tell)
         cli = self.show(phase, prepared.model_version)
         plan = prepared.plan
-        keeps_to_plan = cli.version >= CARRIES_WHEELS
+        # where a saved plan would leave the wheel out, a new one that does the same is deployed at once
+        keeps_to_plan = cli.version >= CARRIES_WHEELS and not self.bundles.renames_wheel(phase)
         if prepared.moved or not keeps_to_plan:
             plan = Plan.parse(cli.plan())
             _check_unchanged(prepared, plan)

@@ -25,7 +25,7 @@ GET_IT = (
     "https://docs.databricks.com/dev-tools/cli/install"
 )
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
-_MISSING = re.compile(r"does not exist|not found|NOT_FOUND|DOES_NOT_EXIST|404", re.IGNORECASE)
+_MISSING = re.compile(r"does not exist|not found|NOT_FOUND|DOES_NOT_EXIST|\b404\b", re.IGNORECASE)
 _LONGEST = 1200
 
 

@@ -134,6 +134,16 @@ def until_it_hangs(project: Any, process: subprocess.Popen[str]) -> int:
     return int(mark.read_text())
 
 
+def until_it_waits(process: subprocess.Popen[str]) -> None:
+    """Wait until a process reads what is typed: a signal between the question and that is heeded at the next key."""
+    status = Path(f"/proc/{process.pid}/stat")
+    still = 0
+    while still < 5:
+        time.sleep(0.1)
+        asleep = not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "S"
+        still = still + 1 if asleep else 0
+
+
 def test_ctrl_c_in_the_deploy(project: Any) -> None:
     project.up_to(1)
     project.environ.setenv("FAKE_DATABRICKS_HANG", "deploy")
@@ -175,6 +185,7 @@ def test_ctrl_c_at_the_question(project: Any) -> None:
         while b"[y/N]" not in told:
             told += os.read(before, 4096)
         assert (project.root / "databricks.yml").exists()
+        until_it_waits(process)
         process.send_signal(signal.SIGINT)
         assert process.wait(WAIT) == 130
     os.close(before)

@@ -56,7 +56,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (once; again only when pyproject.toml or constraints.txt change)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,local,train]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,local,serve,train]'
 	@touch $@
 
 # in an environment of its own: client and server are both the package pyspark, and must be of one version

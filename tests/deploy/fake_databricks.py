@@ -25,7 +25,7 @@ from typing import Any
 
 import yaml
 
-WITH_VALUE = {"-t", "-o", "--target", "--output", "--var", "--plan", "--name", "--json", "--profile"}
+WITH_VALUE = {"--params", "-t", "-o", "--target", "--output", "--var", "--plan", "--name", "--json", "--profile"}
 FLAGS = {"--strict", "--auto-approve", "--force-lock", "--force-pull", "--force"}
 ROOT_KEYS = {"bundle", "include", "variables", "artifacts", "sync", "targets", "resources", "workspace", "permissions"}
 REFERENCE = re.compile(r"\$\{([^}]+)\}")
@@ -168,7 +168,7 @@ class Program:
 
     def __init__(self, argv: list[str], environ: Mapping[str, str], cwd: Path) -> None:
         self.environ, self.cwd = environ, cwd
-        self.options: dict[str, Any] = {"var": []}
+        self.options: dict[str, Any] = {"var": [], "params": []}
         self.words: list[str] = []
         given = iter(argv)
         for word in given:
@@ -187,8 +187,8 @@ class Program:
 
     def _take(self, name: str, value: str) -> None:
         name = {"-t": "target", "-o": "output"}.get(name, name.lstrip("-"))
-        if name == "var":
-            self.options["var"].append(value)
+        if name in ("var", "params"):
+            self.options[name].append(value)
         else:
             self.options[name] = value
 
@@ -305,6 +305,7 @@ class Program:
     def bundle_run(self, bundle: Bundle) -> None:
         """Run a job: set-up and training leave their traces."""
         key = f"jobs.{self.words[2]}"
+        self.space.data["params"] = self.options["params"]
         if key not in self._state(bundle)["resources"]:
             raise Failure(f"Error: {self.words[2]} is not deployed; run 'bundle deploy' first")
         catalog = bundle.resolve(bundle.names["var"]["catalog_name"])

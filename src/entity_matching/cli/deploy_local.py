@@ -170,14 +170,24 @@ def _run(deployed: Deployed, job: str, terminal: Terminal) -> dict[str, Any]:
 
 
 def matched(deployed: Deployed, limit: int = 10) -> list[dict[str, Any]]:
-    """Return some of the matched entities, spread over their confidence, the surest first."""
+    """Return some of the matched entities with both names, spread over their confidence, the surest first."""
+    from entity_matching.jobs.attributes import stored_schema
     from entity_matching.lakehouse import open_lakehouse
-    from entity_matching.lakehouse.tables import MATCHED_ENTITIES
+    from entity_matching.lakehouse.names import literal
+    from entity_matching.lakehouse.tables import MATCHED_ENTITIES, REFERENCE_ENTITIES, SOURCE_ENTITIES
+    from entity_matching.schema import Kind, Side
 
-    columns = "source_system, source_id, decision, entity_id, round(confidence, 3) AS confidence, method, reason"
+    schema = stored_schema(deployed.lakehouse)
+    name = next(iter([*schema.of_kind(Kind.NAME), *schema.attributes]))
+    source, reference = (literal(name.column_on(side)) for side in (Side.SOURCE, Side.REFERENCE))
     with open_lakehouse(deployed.lakehouse) as lake:
         table = lake.sql(
-            f"SELECT {columns} FROM {lake.name(MATCHED_ENTITIES)} ORDER BY confidence DESC, source_id"
+            f"SELECT m.source_id, s.attributes[{source}] AS record, m.decision, m.entity_id,"
+            f" r.attributes[{reference}] AS entity, m.confidence, m.method, m.reason"
+            f" FROM {lake.name(MATCHED_ENTITIES)} m"
+            f" JOIN {lake.name(SOURCE_ENTITIES)} s ON m.source_system = s.source_system AND m.source_id = s.source_id"
+            f" LEFT JOIN {lake.name(REFERENCE_ENTITIES)} r ON m.entity_id = r.entity_id"
+            " ORDER BY m.confidence DESC, m.source_id"
         ).toArrow()
     step = max(1, table.num_rows // limit)
     return [table.slice(row, 1).to_pylist()[0] for row in range(0, table.num_rows, step)][:limit]
@@ -186,13 +196,12 @@ def matched(deployed: Deployed, limit: int = 10) -> list[dict[str, Any]]:
 def _show_matched(rows: list[dict[str, Any]], terminal: Terminal) -> None:
     from rich.markup import escape
 
-    table = grid(
-        "Some of the matched entities (gold.matched_entities)", "record", "decision", "entity", "#confidence", "reason"
-    )
+    columns = ("record", "decision", "entity", "#confidence", "reason")
+    table = grid("Some of the matched entities (gold.matched_entities)", *columns)
     for row in rows:
         confidence = "" if row["confidence"] is None else f"{row['confidence']:.3f}"
-        texts = (row["source_id"], row["decision"], row["entity_id"] or "", confidence, row["reason"] or "")
-        table.add_row(*map(escape, texts))
+        texts = (row["record"], row["decision"], row["entity"], confidence, row["reason"])
+        table.add_row(*(escape(text or "") for text in texts))
     terminal.show(table)
 
 

@@ -61,6 +61,9 @@ class IngestParameters(LoadParameters):
         None, description="Limits of the data's quality (YAML); rows beyond them stop the run before it writes."
     )
     longest: int = Field(LONG, ge=1, description="Characters beyond which a value counts as over-long.")
+    optional: bool = Field(
+        default=False, description="Where neither source nor reference is given, do nothing, and do not fail."
+    )
 
 
 def load(context: Context, parameters: IngestParameters) -> dict[str, Any]:
@@ -96,6 +99,8 @@ def load(context: Context, parameters: IngestParameters) -> dict[str, Any]:
 
 def _work(context: Context, parameters: IngestParameters) -> Mapping[str, Any]:
     if parameters.source is None and parameters.reference is None:
+        if parameters.optional:
+            return {}
         raise SettingsError("There is nothing to ingest.", remedy="Give --source, --reference, or both.")
     return load(context, parameters)
 

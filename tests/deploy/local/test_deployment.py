@@ -140,7 +140,10 @@ def test_all_phases_end_with_matched_entities_on_screen(site: Site) -> None:
     decisions = site.matched()
     assert len(decisions) == 60 and "match" in decisions.values()
     assert site.memory["phase"] == 3 and site.memory["unfinished"] is None and site.memory["model_version"] == "1"
-    assert [run.status for run in Runs(site.home).all()] == [DONE] * 3
+    runs = Runs(site.home).all()
+    assert [run.status for run in runs] == [DONE] * 3
+    trained = runs[1].figures("train_ditto_model")  # on labels, whose records must be there by then
+    assert trained["evaluation"]["records"] > 0 and trained["pairs"]["label/train"] > 0
     assert site.endpoint is not None and RunningScheduler.find(site.home) is not None
 
 

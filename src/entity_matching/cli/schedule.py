@@ -114,9 +114,9 @@ def _show(jobs: list[dict[str, Any]], terminal: Terminal) -> None:
 
 
 def _home(home: Path | None) -> Path:
-    from entity_matching.cli.lakehouses import settings_of
+    from entity_matching.cli.run_bundle import home_here
 
-    return settings_of(None, "local", home).home
+    return home_here(home)
 
 
 def _stay(home: Path) -> None:

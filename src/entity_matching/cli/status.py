@@ -58,6 +58,7 @@ def status(
     deployment = state_here(settings.home) if settings.target == LOCAL else None
     if deployment is not None:
         show_deployment(deployment, terminal)
+        settings = settings_of(catalog or deployment["catalog"], target, home)
         if not settings.warehouse.is_dir():
             terminal.say("There are no tables yet: entity-matching run setup_unity_catalog -t local")
             terminal.result({"deployment": deployment})

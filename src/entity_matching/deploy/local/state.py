@@ -23,8 +23,8 @@ State = dict[str, Any]
 def local_state(home: Path, environment: Mapping[str, str]) -> State | None:
     """Return how the deployment to a home stands; ``None`` if there is none. Times are ISO 8601.
 
-    :returns: ``phase``, ``unfinished``, ``deployed_at``, ``root``, ``kept`` (names of what is kept aside), ``jobs``
-        (see :func:`job_state`), ``endpoint`` (``None`` if the phase has none) with ``latency_ms``, the milliseconds
+    :returns: ``phase``, ``unfinished``, ``deployed_at``, ``root``, ``catalog``, ``kept`` (names of what is kept aside),
+        ``jobs`` (see :func:`job_state`), ``endpoint`` (``None`` if the phase has none) with ``latency_ms``, the milliseconds
         until it said that it is ready; and ``scheduler``, its process if it runs.
     """
     deployed = Deployed.load(home)
@@ -41,6 +41,7 @@ def local_state(home: Path, environment: Mapping[str, str]) -> State | None:
         "unfinished": memory.unfinished,
         "deployed_at": deployed.deployed_at,
         "root": str(deployed.root),
+        "catalog": deployed.catalog,
         "kept": [thing.name for thing in memory.kept.values()],
         "jobs": [
             job_state(key, str(job.get("name", key)), job.get("schedule"), latest.get(key), datetime.now(UTC))

@@ -103,7 +103,7 @@ def test_a_task_that_was_called_wrongly_is_not_tried_again(played: Played) -> No
 def test_a_task_that_takes_too_long_is_stopped(played: Played, again: bool) -> None:
     task = Task("a", "a", retries=1, timeout_s=0.5, retries_timeout=again)
     assert played.run(task, how={"a": ["sleep", "60"]}) == {"a": TIMED_OUT}
-    assert played.tries("a") == 1 + again
+    assert played.attempts["a"].number == 1 + again
     assert not _alive(played.attempts["a"].pid)
 
 
@@ -111,6 +111,20 @@ def test_a_job_that_takes_too_long_is_stopped(played: Played) -> None:
     tasks = [Task("a", "a"), Task("b", "b", depends_on=("a",))]
     statuses = played.run(*tasks, how={"a": ["sleep", "60"]}, timeout_s=0.5)
     assert statuses == {"a": TIMED_OUT, "b": SKIPPED}
+
+
+def test_what_a_long_task_is_at_is_told(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "BEAT_S", 0.3)
+    (played.folder / "played_task.py").write_text(
+        "import sys, time\nsys.stderr.write('2026-01-01 00:00:00,1 INFO Ditto, pass 1/2\\n')\ntime.sleep(1.5)\n"
+    )
+    told: list[tuple[str, float, str]] = []
+    environment = {**os.environ, "PYTHONPATH": str(played.folder)}
+    made = Graph({"a": Task("a", "a")}, {"a": []}, played.folder, played.folder, environment, lambda *_: None, 0,
+                 lambda *given: told.append(given))  # fmt: skip
+    assert made.run() == {"a": DONE}
+    assert told[-1][0] == "a" and told[-1][1] > 0.3 and told[-1][2] == "Ditto, pass 1/2"
+    assert [seconds for _, seconds, _ in told] == sorted(seconds for _, seconds, _ in told)
 
 
 def test_whatever_interrupts_a_graph_no_process_is_left(played: Played, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,11 +28,11 @@ class Graph:
     outcome: Any = DONE
 
     def __init__(
-        self, tasks: Any, arguments: Any, folder: Path, cwd: Path, environment: Any, note: Any, timeout: float
+        self, tasks: Any, arguments: Any, folder: Path, cwd: Path, environment: Any, note: Any, *more: Any
     ) -> None:
         Graph.made = self
         self.tasks, self.arguments, self.folder, self.cwd = tasks, arguments, folder, cwd
-        self.environment, self.note, self.timeout = environment, note, timeout
+        self.environment, self.note, self.timeout = environment, note, more[0]
 
     def run(self) -> dict[str, str]:
         """End as the test wants it."""

@@ -6,6 +6,7 @@ import graphlib
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,9 +30,14 @@ GRACE_S = 10.0
 WRONG_USE = 2
 """Exit code of a task that was called wrongly: trying it again would change nothing."""
 _MODULE = "entity_matching.deploy.local.entry"
+BEAT_S = 20.0
+"""Seconds after which, and then again, it is told what a task is at."""
 _TAIL = 4_000
 """Bytes at the end of a log in which the reason of a failure is looked for."""
 
+_STAMP = re.compile(r"^\S+ \S+ (?:INFO|WARNING) ")
+OnBeat = Callable[[str, float, str], None]
+"""Takes a task's key, the seconds it has run, and the last line of its log."""
 OnChange = Callable[[str, Attempt], None]
 """Takes a task's key and its last try, when that begins and when it ends."""
 
@@ -45,6 +51,8 @@ class _Process:
     output: Path
     deadline: float
     kill_at: float | None = None
+    began: float = field(default_factory=time.monotonic)
+    beats: int = 0
 
 
 @dataclass
@@ -57,6 +65,7 @@ class Graph:
     :param cwd: where they run. :param environment: of their processes.
     :param on_change: is told of every beginning and end.
     :param timeout_s: seconds that all of it may take; 0 has no end.
+    :param on_beat: is told now and then what a task is at that takes long.
     """
 
     tasks: Mapping[str, Task]
@@ -66,6 +75,7 @@ class Graph:
     environment: Mapping[str, str]
     on_change: OnChange
     timeout_s: float = 0.0
+    on_beat: OnBeat = lambda *_: None
     running: dict[str, _Process] = field(default_factory=dict)
     due: dict[str, tuple[float, int]] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
@@ -136,6 +146,7 @@ class Graph:
         for key, one in list(self.running.items()):
             if one.process.poll() is None:
                 self._watch(one)
+                self._beat(key, one)
                 continue
             del self.running[key]
             _close(one)
@@ -157,6 +168,15 @@ class Graph:
             one.kill_at = now + GRACE_S
         elif one.kill_at is not None and now > one.kill_at:
             _signal(one.process, signal.SIGKILL)
+
+    def _beat(self, key: str, one: _Process) -> None:
+        lasted = time.monotonic() - one.began
+        if lasted < BEAT_S * (one.beats + 1):
+            return
+        one.beats = int(lasted / BEAT_S)
+        lines = _end_of(self.folder / f"{key}.log").strip().splitlines()
+        line = lines[-1] if lines else ""
+        self.on_beat(key, lasted, "" if line.startswith("== ") else _STAMP.sub("", line))
 
     def _note_end(self, key: str, one: _Process) -> None:
         attempt, code = one.attempt, one.process.returncode
@@ -219,13 +239,16 @@ def _figures(output: Path) -> dict[str, Any]:
 
 def _reason(written: Path, code: int) -> str:
     """Return why a task failed, as far as it said."""
-    with written.open("rb") as file:
-        file.seek(max(0, written.stat().st_size - _TAIL))
-        text = file.read().decode("utf-8", errors="replace")
-    _, found, message = text.rpartition("Error: ")
+    _, found, message = _end_of(written).rpartition("Error: ")
     if found:
         return message.strip()
     return f"It was killed (signal {-code})." if code < 0 else f"It ended with exit code {code}."
+
+
+def _end_of(written: Path) -> str:
+    with written.open("rb") as file:
+        file.seek(max(0, written.stat().st_size - _TAIL))
+        return file.read().decode("utf-8", errors="replace")
 
 
 def _now() -> str:

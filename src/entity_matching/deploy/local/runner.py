@@ -84,7 +84,7 @@ class Runner:
 
         timeout = float(str(job.get("timeout_seconds") or 0))
         folder = self.runs.folder_of(record.run_id)
-        graph = Graph(tasks, arguments, folder, self._folder, self._environment(), note, timeout)
+        graph = Graph(tasks, arguments, folder, self._folder, self._environment(), note, timeout, self._say_where)
         statuses: dict[str, str] = {}
         try:
             statuses = graph.run()
@@ -116,6 +116,9 @@ class Runner:
         self.tell(f"{key}{again} {attempt.status} in {took:.1f} s{why}")
         if attempt.status == FAILED and attempt.number <= task.retries and attempt.exit_code != 2:
             self.tell(f"{key} is tried again in {task.pause_s:g} s.")
+
+    def _say_where(self, key: str, seconds: float, line: str) -> None:
+        self.tell(f"{key}, {seconds:.0f} s{': ' if line else ' ...'}{line}")
 
     @contextmanager
     def _slot(self, key: str, most: int, *, queued: bool) -> Iterator[None]:

@@ -24,8 +24,8 @@ def local_state(home: Path, environment: Mapping[str, str]) -> State | None:
     """Return how the deployment to a home stands; ``None`` if there is none. Times are ISO 8601.
 
     :returns: ``phase``, ``unfinished``, ``deployed_at``, ``root``, ``catalog``, ``kept`` (names of what is kept aside),
-        ``jobs`` (see :func:`job_state`), ``endpoint`` (``None`` if the phase has none) with ``latency_ms``, the milliseconds
-        until it said that it is ready; and ``scheduler``, its process if it runs.
+        ``jobs`` (see :func:`job_state`), ``endpoint`` (``None`` if the phase has none) with ``latency_ms``, the
+        milliseconds until it said that it is ready; and ``scheduler``, its process if it runs.
     """
     deployed = Deployed.load(home)
     if deployed is None:

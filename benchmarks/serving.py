@@ -162,7 +162,9 @@ def _ours(folder: Path, workers: int) -> Iterator[Server]:
 def _mlflow(folder: Path) -> Iterator[Server]:
     port = _free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder / "mlflow")]
-    with _running([*command, "--env-manager", "local", "-p", str(port)], {}) as process:
+    # MLflow looks for uvicorn on the path, whether or not this environment is activated
+    path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    with _running([*command, "--env-manager", "local", "-p", str(port)], path) as process:
         _wait(port, "/ping")
         yield Server("mlflow models serve", process, port)
 

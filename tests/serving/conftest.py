@@ -32,6 +32,8 @@ from entity_matching.serving.tokens import Permission, Tokens
 EXAMPLE = Path(__file__).parents[2] / "examples" / "companies"
 JSON = {"content-type": "application/json"}
 QUIET = {**os.environ, "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+# MLflow looks for uvicorn on the path, whether or not this environment is activated
+WITH_SCRIPTS = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
 SMALL = MatcherSettings(
     search=SearchSettings(limit=8, threads=1),
     scorer=ScorerSettings(trees=20, learning_rate=0.2, folds=2, synthetic_records=100, threads=1),
@@ -230,7 +232,7 @@ def mlflow_server(trained: Trained, tmp_path_factory: pytest.TempPathFactory) ->
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder / "model"), "--env-manager", "local"]
     process = subprocess.Popen(
-        [*command, "-p", str(port)], env=QUIET, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
+        [*command, "-p", str(port)], env=QUIET | WITH_SCRIPTS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
     )
     site = Site(process, port, "/invocations")
     try:

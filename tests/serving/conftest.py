@@ -232,7 +232,11 @@ def mlflow_server(trained: Trained, tmp_path_factory: pytest.TempPathFactory) ->
     port = free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder / "model"), "--env-manager", "local"]
     process = subprocess.Popen(
-        [*command, "-p", str(port)], env=QUIET | WITH_SCRIPTS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
+        [*command, "-p", str(port)],
+        env=QUIET | WITH_SCRIPTS,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
     )
     site = Site(process, port, "/invocations")
     try:

@@ -6,6 +6,7 @@ import importlib
 import logging
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import ascii_lowercase, digits
@@ -30,6 +31,12 @@ WORDS = ("col", "val", "company", "name", "country", "city", "title", "price")
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_configure() -> None:
+    """Take Ctrl-C as a terminal would give it, even if this was started where it is ignored: in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
     """Have one process do all tests of a file, which share what it sets up, and one all that ask Apache Spark."""
     from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - only where several processes test

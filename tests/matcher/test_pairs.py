@@ -66,6 +66,12 @@ def test_copies_of_records_match(companies: Companies, taught: Matcher, blind: M
         assert pc.mean(matcher.score_pairs(copies, companies.reference)["prediction"]).as_py() > 0.995
 
 
+def _alike(one: pa.Table, other: pa.Table) -> bool:
+    """Say whether answers are the same, but for the last digits that a sum's order leaves open."""
+    near = np.allclose(one["confidence"], other["confidence"], rtol=0, atol=1e-12)
+    return near and one["prediction"].equals(other["prediction"])
+
+
 @pytest.mark.parametrize("kind", ["taught", "deep_taught", "deep_blind"])
 def test_a_pair_is_answered_the_same_alone_in_any_company_and_in_any_order(
     companies: Companies, kind: str, request: pytest.FixtureRequest
@@ -75,9 +81,9 @@ def test_a_pair_is_answered_the_same_alone_in_any_company_and_in_any_order(
     together = matcher.score_pairs(left, right)
     order = np.random.default_rng(1).permutation(left.num_rows)
     shuffled = matcher.score_pairs(left.take(pa.array(order)), right.take(pa.array(order)))
-    assert shuffled.equals(together.take(pa.array(order)))
+    assert _alike(shuffled, together.take(pa.array(order)))
     for row in (*range(0, left.num_rows, 29), left.num_rows - 1):
-        assert matcher.score_pairs(left.slice(row, 1), right.slice(row, 1)).equals(together.slice(row, 1))
+        assert _alike(matcher.score_pairs(left.slice(row, 1), right.slice(row, 1)), together.slice(row, 1))
     twice = matcher.score_pairs(pa.concat_tables([left, left]), pa.concat_tables([right, right]))
     assert twice.equals(pa.concat_tables([together, together]))
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
     from xdist.scheduler import LoadFileScheduling
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two workers on two cores: threads that wait must not spin
+# two workers on two cores: threads would only wait for each other, and must not spin while they do
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # The first example reads the tables of words and forms, and machines are busy: time is tested where it matters.
 settings.register_profile("untimed", deadline=None)

@@ -74,3 +74,15 @@ def test_an_array_cut_short_is_refused(tmp_path: Path, left: int) -> None:
     path.write_bytes(path.read_bytes()[:left])
     with pytest.raises(ArtifactError, match=r"words\.npy"):
         storage.read_array(tmp_path, "words")
+
+
+def test_a_text_is_put_in_place_whole_with_its_rights_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "note.json"
+    storage.replace_text(path, "old")
+    storage.replace_text(path, "one\r\ntwo ä", mode=0o600)
+    assert path.read_bytes() == "one\r\ntwo ä".encode()
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(TypeError):
+        storage.replace_text(path, None)  # type: ignore[arg-type]
+    assert path.read_bytes().startswith(b"one")
+    assert [each.name for each in path.parent.iterdir()] == ["note.json"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -129,3 +130,23 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
 def _damaged(path: Path, error: Exception) -> ArtifactError:
     what = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
     return ArtifactError(f"{path} {what}.", remedy=_REMEDY)
+
+
+def replace_text(path: Path, text: str, *, mode: int = 0o644) -> None:
+    """Write a small file under another name, then put it in place, so that no half of it is ever seen.
+
+    :param mode: permissions of the file; others never see it with more.
+    :raises OSError: if it cannot be written; what was there is untouched then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # with the mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

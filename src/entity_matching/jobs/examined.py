@@ -6,15 +6,14 @@ has drifted, which then counts from the present one on.
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from entity_matching.jobs.notes import read_note, write_note
 from entity_matching.lakehouse.settings import LakehouseSettings
+
+_EXAMINED, _DECIDED, _DRIFT = "examined", "columns", "drift"  # names of the notes
 
 
 @dataclass(frozen=True)
@@ -31,12 +30,12 @@ class Examined:
 
 def note_examined(settings: LakehouseSettings, run_id: str, examined: Examined) -> None:
     """Note what a run goes by; earlier notes are dropped."""
-    _write(_examined(settings), {"run_id": run_id, **asdict(examined)})
+    write_note(settings, _EXAMINED, {"run_id": run_id, **asdict(examined)})
 
 
 def read_examined(settings: LakehouseSettings, run_id: str) -> Examined | None:
     """Return what a run went by; ``None`` if another run has looked since."""
-    data = _read(_examined(settings))
+    data = read_note(settings, _EXAMINED)
     version = data.get("reference_version")
     if data.get("run_id") != run_id or not isinstance(version, str):
         return None
@@ -45,12 +44,12 @@ def read_examined(settings: LakehouseSettings, run_id: str) -> Examined | None:
 
 def read_columns_decided(settings: LakehouseSettings) -> dict[str, tuple[str, ...]]:
     """Return per source system the columns that its records had when gold was decided, where it is known."""
-    return _columns(_read(_decided(settings)))
+    return _columns(read_note(settings, _DECIDED))
 
 
 def note_columns_decided(settings: LakehouseSettings, columns: Mapping[str, Sequence[str]]) -> None:
     """Keep what :func:`read_columns_decided` reads."""
-    _write(_decided(settings), columns)
+    write_note(settings, _DECIDED, columns)
 
 
 def read_drift(settings: LakehouseSettings) -> dict[str, float]:
@@ -60,49 +59,16 @@ def read_drift(settings: LakehouseSettings) -> dict[str, float]:
 
     :returns: shares, at least 0; above 1 where some of it changed several times.
     """
-    data = _read(_drift(settings))
+    data = read_note(settings, _DRIFT)
     return {version: float(share) for version, share in data.items() if isinstance(share, int | float)}
 
 
 def note_drift(settings: LakehouseSettings, drift: Mapping[str, float]) -> None:
     """Keep what :func:`read_drift` reads."""
-    _write(_drift(settings), drift)
-
-
-def _examined(settings: LakehouseSettings) -> Path:
-    return settings.artifacts / "references" / "examined.json"
-
-
-def _decided(settings: LakehouseSettings) -> Path:
-    return settings.artifacts / "references" / "columns.json"
-
-
-def _drift(settings: LakehouseSettings) -> Path:
-    return settings.artifacts / "references" / "drift.json"
+    write_note(settings, _DRIFT, drift)
 
 
 def _columns(data: Any) -> dict[str, tuple[str, ...]]:
     """Return lists of names by a name; what is none is left out."""
     given = data.items() if isinstance(data, dict) else ()
     return {system: tuple(map(str, names)) for system, names in given if isinstance(names, list)}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def _write(path: Path, data: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(dict(data), file, indent=1, sort_keys=True)
-        Path(name).chmod(0o644)  # for the jobs of other users
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from entity_matching.errors import ArtifactError, EntityMatchingError
 from entity_matching.jobs import registered
-from entity_matching.jobs.registered import write_whole
 from entity_matching.lakehouse.settings import LakehouseSettings
 from entity_matching.registry.checksums import CHECKSUMS, check_checksums, stamp_of
 from entity_matching.registry.location import CHAMPION, ModelUri
-from entity_matching.storage import replace_folder
+from entity_matching.storage import replace_folder, replace_text
 
 if TYPE_CHECKING:
     from entity_matching.matcher import Matcher
@@ -84,7 +83,7 @@ def put_in_force(settings: LakehouseSettings, version: str) -> None:
     """
     if version not in versions(settings):
         raise _unknown(settings, version)
-    write_whole(home_of(settings) / CURRENT, version + "\n")
+    replace_text(home_of(settings) / CURRENT, version + "\n")
 
 
 def current(settings: LakehouseSettings) -> str | None:
@@ -185,7 +184,7 @@ def _is_whole(folder: Path) -> bool:
     except ArtifactError:
         return False
     with suppress(OSError):  # then it is checked again the next time
-        write_whole(seen, stamp)
+        replace_text(seen, stamp)
     return True
 
 

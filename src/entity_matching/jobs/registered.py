@@ -8,14 +8,13 @@ counts.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from entity_matching.lakehouse.settings import LakehouseSettings
 from entity_matching.registry.location import CHAMPION, RegistryLocation
 from entity_matching.registry.versions import Versions
+from entity_matching.storage import replace_text
 
 MIRROR = "current.json"
 """File beside ``current``: the champion when the registry was asked last, and the stamp the registry then had."""
@@ -48,11 +47,11 @@ def mirror(current: Path, champion: str | None, stamp: tuple[int, ...] | None) -
     before = _mirrored(current).get("champion")
     current.parent.mkdir(parents=True, exist_ok=True)
     if champion is not None:
-        write_whole(current, champion + "\n")
+        replace_text(current, champion + "\n")
     elif before is not None and _read(current) == before:  # it is champion no more, and no other is
         current.unlink(missing_ok=True)
     with suppress(OSError):  # then the registry is asked again
-        write_whole(current.with_name(MIRROR), json.dumps({"champion": champion, "stamp": stamp}) + "\n")
+        replace_text(current.with_name(MIRROR), json.dumps({"champion": champion, "stamp": stamp}) + "\n")
 
 
 def by_alias(settings: LakehouseSettings, alias: str) -> str | None:
@@ -71,19 +70,6 @@ def fetch(settings: LakehouseSettings, number: str, folder: Path) -> None:
     """
     with Versions.open(settings) as versions:
         versions.fetch(number, folder)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file in place of the one that is there, whole or not at all."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _mirrored(current: Path) -> dict[str, object]:

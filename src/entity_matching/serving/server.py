@@ -20,9 +20,9 @@ from filelock import FileLock, Timeout
 
 from entity_matching.errors import EntityMatchingError, OptionalDependencyError, SettingsError
 from entity_matching.jobs import models
-from entity_matching.jobs.registered import write_whole
 from entity_matching.serving.logs import configure
 from entity_matching.serving.settings import BACKLOG, ServingSettings
+from entity_matching.storage import replace_text
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +99,10 @@ def serve(settings: ServingSettings, on_ready: Callable[[Running], None] = lambd
 
         def ready() -> None:
             answering = Running(**{**asdict(found), "ready": True})
-            write_whole(state, json.dumps(asdict(answering)) + "\n")
+            replace_text(state, json.dumps(asdict(answering)) + "\n")
             on_ready(answering)
 
-        write_whole(state, json.dumps(asdict(found)) + "\n")
+        replace_text(state, json.dumps(asdict(found)) + "\n")
         with tempfile.TemporaryDirectory(prefix="entity-matching-counts-") as counts:
             Supervisor(settings, listener, Path(counts), ready).run()
     finally:

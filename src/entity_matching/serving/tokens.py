@@ -6,10 +6,8 @@ import enum
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from entity_matching.errors import EntityMatchingError
+from entity_matching.storage import replace_text
 
 PREFIX = "em_"
 SIZE = 32
@@ -155,14 +154,8 @@ class Tokens:
             raise self._unreadable(error) from error
 
     def _write(self, tokens: Sequence[Token]) -> None:
-        handle, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)  # 0600 from the start
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump([asdict(token) for token in tokens], file, indent=1, default=datetime.isoformat)
-            Path(name).replace(self.path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        text = json.dumps([asdict(token) for token in tokens], indent=1, default=datetime.isoformat)
+        replace_text(self.path, text, mode=0o600)
 
     def _unreadable(self, error: Exception) -> TokensError:
         return TokensError(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +19,7 @@ from entity_matching.lakehouse.layout import Table
 from entity_matching.lakehouse.names import quoted
 from entity_matching.lakehouse.tables import REFERENCE_ENTITIES, SOURCE_ENTITIES
 from entity_matching.schema import Key, Schema, Side
+from entity_matching.storage import replace_text
 
 log = logging.getLogger(__name__)
 
@@ -149,16 +148,7 @@ def _hash_anew(lake: Lakehouse, table: Table, content: tuple[str, ...]) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        replace_text(path, text)
     except OSError as error:
         raise OutputError(
             f"The schema cannot be written to {path}: {error.strerror or error}.", remedy="Check the folder."

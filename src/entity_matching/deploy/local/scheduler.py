@@ -25,7 +25,7 @@ from entity_matching.deploy.schedule import configure, folder_of, held
 from entity_matching.errors import EntityMatchingError, OptionalDependencyError
 from entity_matching.lakehouse.settings import DEFAULT_HOME, HOME_VARIABLE
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("entity_matching.deploy.local.scheduler")  # also where it is run as a process's main module
 
 TICK_S = 0.5
 """Seconds between two looks for another deployment, and at the runs that go on."""

@@ -24,7 +24,7 @@ from entity_matching.serving.logs import configure
 from entity_matching.serving.settings import BACKLOG, ServingSettings
 from entity_matching.storage import replace_text
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("entity_matching.serving.server")  # also where it is run as the main module
 
 _NEEDED = ("fastapi", "mlflow", "prometheus_client", "uvicorn")
 """Packages that an endpoint needs."""

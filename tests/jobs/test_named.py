@@ -11,7 +11,8 @@ import pytest
 from entity_matching.errors import SettingsError
 from entity_matching.jobs.named import MODULES, find_job
 
-PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SCRIPTS = {name: place for name, place in PROJECT["scripts"].items() if name != "entity-matching"}
 
 
@@ -25,6 +26,11 @@ def test_a_job_goes_by_its_name_and_says_what_it_does(name: str) -> None:
     assert job.name == name
     assert job.description.endswith(".") and "\n" not in job.description
     assert callable(importlib.import_module(f"entity_matching.jobs.{MODULES[name]}").main)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_job_is_documented(name: str) -> None:
+    assert f"| `{name}` |" in (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -18,6 +18,7 @@ MODULES = {
     "generate-metrics": "generate_metrics",
     "run-pipeline": "pipeline",
     "run-matching": "run_matching",
+    "compare-models": "compare_models",
     "maintain-tables": "maintain",
 }
 """Modules of this package, in the order in which the jobs are first needed; each has a ``JOB`` and a ``main``."""

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from entity_matching.records import part
 from entity_matching.schema import Attribute, Kind, Schema
@@ -103,7 +103,7 @@ def stability(expected: Counts, actual: Counts) -> Drift:
     psi = float(((a - e) * np.log(a / e)).sum()) if len(e) else 0.0
     n, m = max(1, int(expected.sum())), max(1, int(actual.sum()))
     freedom = max(1, int(used.sum()) - 1)
-    return Drift(psi, float((1 / n + 1 / m) * chi2.ppf(CHANCE, freedom)))
+    return Drift(psi, float((1 / n + 1 / m) * chdtri(freedom, 1 - CHANCE)))
 
 
 def confidence_counts(confidence: Floats) -> Counts:

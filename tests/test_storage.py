@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,13 @@ def test_a_text_is_put_in_place_whole_with_its_rights_and_nothing_else(tmp_path:
         storage.replace_text(path, None)  # type: ignore[arg-type]
     assert path.read_bytes().startswith(b"one")
     assert [each.name for each in path.parent.iterdir()] == ["note.json"]
+
+
+def test_only_what_was_begun_long_ago_is_taken_to_be_abandoned(tmp_path: Path) -> None:
+    for name in (".old", ".new", "whole"):
+        (tmp_path / name / "within").mkdir(parents=True)
+    (tmp_path / ".note").write_text("kept")
+    for name in (".old", "whole", ".note"):
+        os.utime(tmp_path / name, (1_000_000, 1_000_000))
+    storage.remove_abandoned(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".new", ".note", "whole"]

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ from entity_matching.errors import ArtifactError
 FORMAT = 2
 """Version of the files' layout; a folder with a higher one was written by a newer release."""
 
+ABANDONED = 24 * 60 * 60
+"""Seconds after which a folder that was never finished is taken to be abandoned."""
 _META = "index.json"
 _REMEDY = "Build the index again, or restore the file from a copy."
 
@@ -125,6 +128,14 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove what killed processes left in a folder: folders whose name begins with a dot, untouched for a day."""
+    for left in parent.glob(".*"):
+        with suppress(FileNotFoundError):  # another process removes it too
+            if left.is_dir() and left.stat().st_mtime < time.time() - ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _damaged(path: Path, error: Exception) -> ArtifactError:

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from entity_matching.errors import EntityMatchingError
+from entity_matching.errors import EntityMatchingError, SettingsError
 from entity_matching.jobs import exact_match
 from entity_matching.jobs.exact_match import ExactMatchParameters
+from entity_matching.jobs.parameters import parse
+from entity_matching.jobs.pending import PendingSettings
 from entity_matching.lakehouse import Lakehouse
 from entity_matching.lakehouse.tables import EXACT_MATCHES
 from entity_matching.matcher import Matcher
@@ -105,3 +107,12 @@ def test_without_source_records_there_is_nothing_to_do(
     lake.spark.sql("DELETE FROM bronze.source_entities")
     figures = exact_match.JOB.recorded(run_context(lake, "empty"), ExactMatchParameters())
     assert (figures["records"], figures["methods"]) == (0, {})
+
+
+def test_the_rule_of_what_a_change_concerns_can_be_set() -> None:
+    assert ExactMatchParameters().pending_settings() == PendingSettings()
+    asked = ["--most-changed", "0", "--nearest", "5", "--doubt", "0.2", "--batch-rows", "7"]
+    given = parse(ExactMatchParameters, asked, program="exact-match", description="")
+    assert given.pending_settings() == PendingSettings(most_changed=0, nearest=5, doubt=0.2, batch_rows=7)
+    with pytest.raises(SettingsError, match="--most-changed"):
+        parse(ExactMatchParameters, ["--most-changed", "1.5"], program="exact-match", description="")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import traceback
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -28,10 +27,8 @@ from entity_matching.cli.sql import sql
 from entity_matching.cli.status import status
 from entity_matching.cli.train import train
 from entity_matching.errors import EntityMatchingError
+from entity_matching.signals import ends_orderly
 from entity_matching.version import __version__
-
-INTERRUPTED = 130
-TERMINATED = 143
 
 app = typer.Typer(
     name="entity-matching",
@@ -83,45 +80,13 @@ def run(argv: list[str] | None = None) -> None:
     # threads that wait must not spin: beside another busy process that more than halves the speed of training
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:] if argv is None else argv
-    before = {name: signal.signal(name, act) for name, act in SIGNALS.items()}
-    try:
-        app(args=arguments, prog_name="entity-matching")
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            complain("Interrupted. Files that were there before are untouched.")
-        if end.code in (INTERRUPTED, TERMINATED):
-            _leave_queries(end.code)
-        raise
-    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for the user
-        if "--debug" in arguments:
-            traceback.print_exc()
-        sys.exit(_explain(error, debug="--debug" in arguments))
-    finally:
-        for name, act in before.items():
-            signal.signal(name, act)
-
-
-def _terminate(*_signal: Any) -> None:
-    # an exception, not the default end, so that half-written files are removed
-    sys.exit(TERMINATED)
-
-
-def _interrupt(*_signal: Any) -> None:
-    # not KeyboardInterrupt, at which Spark's client asks its server to end the query, and waits for the answer
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # who presses twice means it
-    sys.exit(INTERRUPTED)
-
-
-SIGNALS = {signal.SIGTERM: _terminate, signal.SIGINT: _interrupt}
-
-
-def _leave_queries(code: int) -> None:
-    """End the process if a query still goes on, which Python would wait for."""
-    session = sys.modules.get("entity_matching.lakehouse.session")
-    if session is not None and session.is_left_behind():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    with ends_orderly():
+        try:
+            app(args=arguments, prog_name="entity-matching")
+        except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for the user
+            if "--debug" in arguments:
+                traceback.print_exc()
+            sys.exit(_explain(error, debug="--debug" in arguments))
 
 
 def _explain(error: Exception, *, debug: bool) -> int:

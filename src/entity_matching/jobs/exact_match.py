@@ -9,7 +9,7 @@ from pydantic import Field
 from entity_matching.jobs.equipment import Equipment, equip
 from entity_matching.jobs.job import Context, Figures, Job
 from entity_matching.jobs.parameters import Parameters
-from entity_matching.jobs.pending import pending
+from entity_matching.jobs.pending import PendingSettings, pending
 from entity_matching.jobs.records import from_map, partitions_of, present_columns, read_columns, work_on
 from entity_matching.jobs.references import KEPT
 from entity_matching.jobs.workers import SETTLED, Work, settle
@@ -18,6 +18,7 @@ from entity_matching.lakehouse.names import literal
 from entity_matching.lakehouse.tables import EXACT_MATCHES, SOURCE_ENTITIES
 from entity_matching.lakehouse.writes import replace_run
 
+_RULE = PendingSettings()
 _HANDED_ON = ("source_system", "source_id", "content_hash", "cause")
 
 
@@ -38,6 +39,30 @@ class ExactMatchParameters(Parameters):
     keep_references: int = Field(
         default=KEPT, ge=1, description=f"Versions of the reference to keep, those used last (default: {KEPT})."
     )
+    most_changed: float = Field(
+        default=_RULE.most_changed,
+        ge=0,
+        le=1,
+        description="Share of the reference that may change before all records are looked at again, 0 to 1 (default: "
+        f"{_RULE.most_changed}; 0: any change).",
+    )
+    nearest: int = Field(
+        default=_RULE.nearest,
+        ge=1,
+        description="Place among a record's candidates that a new reference record must reach for it to be looked at "
+        f"again (default: {_RULE.nearest}).",
+    )
+    doubt: float = Field(
+        default=_RULE.doubt,
+        ge=0,
+        le=1,
+        description="A record whose confidence is nearer than this to where decisions change is looked at whenever the "
+        f"reference changed (default: {_RULE.doubt}).",
+    )
+
+    def pending_settings(self) -> PendingSettings:
+        """Return when a change of the reference concerns a record."""
+        return PendingSettings(self.most_changed, self.nearest, self.doubt, self.batch_rows)
 
 
 def _work(context: Context, given: ExactMatchParameters) -> Figures:
@@ -48,7 +73,15 @@ def _work(context: Context, given: ExactMatchParameters) -> Figures:
     versions = equipment.model_version, equipment.reference.version
     schema = equipment.schema
     present = present_columns(lake.read(SOURCE_ENTITIES), schema)
-    rows = pending(context, *versions, full=given.full, rescore=given.rescore, schema=schema, columns=present)
+    rows = pending(
+        context,
+        *versions,
+        full=given.full,
+        rescore=given.rescore,
+        schema=schema,
+        columns=present,
+        settings=given.pending_settings(),
+    )
     columns = read_columns(schema)
     work = Work(
         model=str(equipment.model),

@@ -20,6 +20,7 @@ from entity_matching.lakehouse import Lakehouse, open_lakehouse
 from entity_matching.lakehouse.lock import exclusive_run
 from entity_matching.lakehouse.tables import PIPELINE_RUNS
 from entity_matching.lakehouse.writes import merge
+from entity_matching.signals import ends_orderly
 
 log = logging.getLogger(__name__)
 
@@ -105,13 +106,17 @@ class Job(Generic[P]):
         return {"run_id": context.run_id, **figures}
 
     def main(self, argv: Sequence[str] | None = None) -> None:
-        """Do the job as a process: the figures as JSON on stdout; exit code 1 and one message if it failed."""
+        """Do the job as a process: the figures as JSON on stdout; exit code 1 and one message if it failed.
+
+        Interrupted, it ends with 130, and asked to end, with 143; then the next run repairs what it left.
+        """
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not spin beside other processes
-        try:
-            figures = self.run(argv)
-        except EntityMatchingError as error:
-            sys.stderr.write(f"Error: {error}\n")
-            sys.exit(error.exit_code)
+        with ends_orderly():
+            try:
+                figures = self.run(argv)
+            except EntityMatchingError as error:
+                sys.stderr.write(f"Error: {error}\n")
+                sys.exit(error.exit_code)
         sys.stdout.write(json.dumps(figures, indent=2, default=str) + "\n")
 
     def _note_failure(self, context: Context, given: P, started: datetime, error: BaseException) -> None:

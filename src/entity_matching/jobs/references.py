@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import shutil
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from entity_matching.lakehouse.tables import REFERENCE_ENTITIES
 from entity_matching.matcher.reference import Reference
 from entity_matching.records import part
 from entity_matching.schema import Schema, Side
-from entity_matching.storage import FORMAT
+from entity_matching.storage import FORMAT, remove_abandoned
 from entity_matching.version import __version__
 
 log = logging.getLogger(__name__)
@@ -38,8 +37,6 @@ KEPT = 3
 _NOTE = "fingerprints"
 """Note of the fingerprints that were computed, by the table's state and a digest of the rest."""
 _DIGITS = 16
-_DAY = 24 * 60 * 60
-"""Seconds after which a folder that was never finished is taken to be abandoned."""
 
 
 class NoReferenceError(EntityMatchingError):
@@ -173,8 +170,7 @@ def _prune(present: Path, kept: int) -> None:
     """Remove versions that were not used for long, and what a killed process left of one."""
     others = [(path.stat().st_mtime, path) for path in present.parent.iterdir() if path.is_dir() and path != present]
     whole = sorted((used, path) for used, path in others if not path.name.startswith("."))
-    abandoned = [path for used, path in others if path.name.startswith(".") and used < time.time() - _DAY]
-    old = [path for _, path in whole[: max(0, len(whole) - (kept - 1))]]
-    for path in [*old, *abandoned]:
+    for _, path in whole[: max(0, len(whole) - (kept - 1))]:
         log.info("The reference %s is removed; %d are kept (--keep-references).", path.name, kept)
         shutil.rmtree(path, ignore_errors=True)
+    remove_abandoned(present.parent)

@@ -46,6 +46,7 @@ from entity_matching.registry.pyfunc_model import logged_model
 from entity_matching.registry.tracking import log_and_register
 from entity_matching.registry.versions import REASON, VERDICT, Versions
 from entity_matching.schema import Schema, Side
+from entity_matching.storage import remove_abandoned
 from entity_matching.version import __version__
 
 log = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ def _work(context: Context, given: TrainParameters) -> Figures:
     outcome = _settled(context, given, stored, number, repeated=repeated)
     folder = model_folder(lake.settings, number)
     told = document(folder, TRAINING) or {}
-    figures = {name: told[name] for name in ("ditto", "pairs", "evaluation", "thresholds") if name in told}
+    figures = {name: told[name] for name in ("ditto", "pairs", "evaluation", "held_out", "thresholds") if name in told}
     if repeated:
         log.info("The model was trained on just this before: it is version %s (--again trains it again).", number)
     identity = {"model": number, "folder": str(folder), "fingerprint": training, "trained_before": repeated}
@@ -183,6 +184,7 @@ def _register(
     settings = context.lake.settings
     home = home_of(settings)
     home.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(home)
     record = training_record(context, given, inputs.fingerprint, matcher, documents, evaluated)
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=home) as temporary:
         draft = Path(temporary) / "model"
@@ -323,8 +325,21 @@ def _figures(matcher: Matcher, pairs: Pairs, evaluation: Evaluation | None) -> d
         "ditto": matcher.settings.ditto is not None,
         "pairs": counted,
         "evaluation": measured,
+        "held_out": _held_out(matcher),
         "thresholds": {"match": thresholds.match, "review": thresholds.review},
     }
+
+
+def _held_out(matcher: Matcher) -> dict[str, Any]:
+    """Return how good the decisions are on what the folds held out, and how good they would be without Ditto."""
+    described = matcher.describe()
+    told = {"with_ditto": described["held_out"]}
+    told |= {"features": described["trained_on"].get("ditto", {}).get("features_alone", described["held_out"])}
+    names = ("precision", "recall", "f1")
+    if matcher.model.cascade is None:
+        del told["with_ditto"]
+    figures = {key: {name: held[name]["value"] for name in names} for key, held in told.items()}
+    return {"records": described["held_out"]["records"], **figures}
 
 
 def _metrics(figures: dict[str, Any]) -> Iterator[tuple[str, str, float | None]]:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from entity_matching.deploy.local.deployed import Deployed
 from entity_matching.deploy.local.records import DONE
 from entity_matching.deploy.local.runner import SCHEDULE, Runner, failure
 from entity_matching.errors import EntityMatchingError
 from entity_matching.lakehouse.settings import DEFAULT_HOME, HOME_VARIABLE
-
-TERMINATED = 143
+from entity_matching.signals import ends_orderly
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,21 +21,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     :returns: 0 if it went well, else 1.
     """
     key, trigger, *_ = [*(sys.argv[1:] if argv is None else argv), SCHEDULE]
-    signal.signal(signal.SIGTERM, _terminate)
     home = Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME).absolute()
-    try:
-        runner = Runner(Deployed.find(home), os.environ, _say)
-        record = runner.run(key, trigger=trigger)
-        if record.status != DONE:
-            raise failure(record, runner.runs)
-    except EntityMatchingError as error:
-        _say(f"Error: {error}")
-        return 1
+    with ends_orderly():
+        try:
+            runner = Runner(Deployed.find(home), os.environ, _say)
+            record = runner.run(key, trigger=trigger)
+            if record.status != DONE:
+                raise failure(record, runner.runs)
+        except EntityMatchingError as error:
+            _say(f"Error: {error}")
+            return 1
     return 0
-
-
-def _terminate(*_signal: Any) -> None:
-    sys.exit(TERMINATED)
 
 
 def _say(text: str) -> None:

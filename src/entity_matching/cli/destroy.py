@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from entity_matching.cli.console import Terminal, records
-from entity_matching.cli.deploy import (
+from entity_matching.cli.deploying import (
     LOCAL,
     DeployProfile,
     DeployTarget,
     ForceLock,
     Root,
+    Site,
     Variables,
     Yes,
     ask,
     check_can_ask,
-    deployment_of,
-    home_of,
-    parsed,
     show_steps,
 )
 from entity_matching.cli.options import AsJson, Home
@@ -42,17 +39,16 @@ def destroy(
 ) -> None:
     """Remove the jobs and the endpoint of a target; its catalog, tables and model stay."""
     from entity_matching.deploy.removal import carry_out_removal, prepare_removal
-    from entity_matching.deploy.root_file import find_root
 
     terminal = Terminal(as_json)
-    folder = find_root((root or Path.cwd()).absolute())
+    site = Site.of(terminal, target, root, home, var=var, profile=profile)
     if target == LOCAL:
         from entity_matching.cli.destroy_local import destroy_here
 
-        destroy_here(folder, home_of(folder, home), terminal, yes=yes, variables=parsed(var))
+        destroy_here(site, yes=yes)
         return
     check_can_ask(yes=yes, instead="if that is meant")
-    deployment = deployment_of(folder, target, parsed(var), profile, home_of(folder, home), force_lock=force_lock)
+    deployment = site.there(force_lock=force_lock)
     with deployment.held():
         removal = prepare_removal(deployment)
         if removal.goes:
@@ -91,17 +87,16 @@ def destroy_data(
 ) -> None:
     """Delete the catalog of a target with its tables, views and volume, and the registered model. Asks twice."""
     from entity_matching.deploy.removal import carry_out_data_removal, prepare_data_removal
-    from entity_matching.deploy.root_file import find_root
 
     terminal = Terminal(as_json)
-    folder = find_root((root or Path.cwd()).absolute())
+    site = Site.of(terminal, target, root, home, var=var, profile=profile)
     if target == LOCAL:
         from entity_matching.cli.destroy_local import destroy_data_here
 
-        destroy_data_here(folder, home_of(folder, home), terminal, yes=yes, confirm=confirm, variables=parsed(var))
+        destroy_data_here(site, yes=yes, confirm=confirm)
         return
     check_can_ask(yes=yes and confirm is not None, instead="and --confirm CATALOG")
-    deployment = deployment_of(folder, target, parsed(var), profile, home_of(folder, home), force_lock=False)
+    deployment = site.there()
     with deployment.held():
         data = prepare_data_removal(deployment)
         if not data.exists and not data.versions:
@@ -121,6 +116,6 @@ def destroy_data(
         typed = confirm if confirm is not None else typer.prompt("Type the catalog's name to confirm", err=True)
         if typed.strip() != data.catalog:
             raise SettingsError(f"'{typed}' is not the catalog's name; nothing was deleted.")
-        carry_out_data_removal(deployment.cli, data, terminal.note)
+        carry_out_data_removal(deployment, data, terminal.note)
     terminal.say(f"The catalog {data.catalog} and the model {data.model} are deleted.")
     terminal.result({"target": target, "deleted": True, "tables": list(data.tables)})

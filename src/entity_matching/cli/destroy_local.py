@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
-from entity_matching.cli.console import Terminal
+from entity_matching.cli.deploying import Site, ask, check_can_ask
 from entity_matching.errors import SettingsError
 
 
-def destroy_here(root: Path, home: Path, terminal: Terminal, *, yes: bool, variables: dict[str, str]) -> None:
+def destroy_here(site: Site, *, yes: bool) -> None:
     """Stop the endpoint and the scheduler of this machine, and forget the jobs; everything else stays."""
-    from entity_matching.cli.deploy import ask, check_can_ask
-    from entity_matching.cli.deploy_local import deployment_here
-
     check_can_ask(yes=yes, instead="if that is meant")
-    deployment, bundles = deployment_here(root, home, variables, terminal)
+    deployment, bundles = site.here()
+    terminal = site.terminal
     with deployment.held():
         goes = deployment.things()
         stays = [str(folder) for folder in deployment.data(bundles.load(1))]
         for thing in goes:
             terminal.say(f"Removed: {thing}")
         if not goes:
-            terminal.say(f"Nothing is deployed to {home}.")
+            terminal.say(f"Nothing is deployed to {site.home}.")
         terminal.say(f"What stays: {', '.join(stays) or 'nothing'}.")
         if not yes:
             ask("Destroy the deployment to this machine?")
@@ -32,21 +28,17 @@ def destroy_here(root: Path, home: Path, terminal: Terminal, *, yes: bool, varia
     terminal.result({"target": "local", "destroyed": goes, "stays": stays})
 
 
-def destroy_data_here(
-    root: Path, home: Path, terminal: Terminal, *, yes: bool, confirm: str | None, variables: dict[str, str]
-) -> None:
+def destroy_data_here(site: Site, *, yes: bool, confirm: str | None) -> None:
     """Delete tables, models and the records of runs of this machine; asks twice."""
-    from entity_matching.cli.deploy import ask, check_can_ask
-    from entity_matching.cli.deploy_local import deployment_here
-
     check_can_ask(yes=yes and confirm is not None, instead="and --confirm CATALOG")
-    deployment, bundles = deployment_here(root, home, variables, terminal)
+    deployment, bundles = site.here()
+    terminal = site.terminal
     with deployment.held():
         bundle = bundles.load(1)
         deployment.check_erasable()
         folders = [str(folder) for folder in deployment.data(bundle)]
         if not folders:
-            terminal.say(f"There is no catalog {bundle.catalog} in {home}.")
+            terminal.say(f"There is no catalog {bundle.catalog} in {site.home}.")
             terminal.result({"target": "local", "deleted": False})
             return
         for folder in folders:

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 
 from entity_matching.cli.console import Terminal, grid, show_notes
-from entity_matching.cli.deploy import DeployProfile, Root
+from entity_matching.cli.deploying import DeployProfile, Root
 from entity_matching.cli.options import AsJson, Home
 
 

@@ -56,31 +56,32 @@ def run_there(
 
     :param places: root, home, and section of the Databricks configuration file, as they were given.
     """
-    from entity_matching.cli.deploy import deployment_of, home_of
+    from entity_matching.cli.deploying import Site
     from entity_matching.deploy.remote_run import run_remote
-    from entity_matching.deploy.root_file import find_root
 
     root, home, profile = places
-    folder = find_root((root or Path.cwd()).absolute())
-    deployment = deployment_of(folder, target, {}, profile, home_of(folder, home), force_lock=False)
-    out = run_remote(deployment, job, named(arguments), terminal.note)
+    out = run_remote(
+        Site.of(terminal, target, root, home, profile=profile).there(), job, named(arguments), terminal.note
+    )
     terminal.say(out.strip() or f"The run of '{job}' is done.")
     terminal.result({"job": job, "target": target, "status": "done", "output": out.strip()})
 
 
-def home_here(home: Path | None) -> Path:
+def home_here(home: Path | None, root: Path | None = None) -> Path:
     """Return the home on this machine: that which is given, that of the environment, or that of the project's folder.
 
-    The project's folder is this one, or the nearest above it whose deployment or phases are there.
+    :param root: where the phases' files are; by default in this folder, or the nearest above it that has them.
     """
-    from entity_matching.cli.deploy import home_of
+    from entity_matching.cli.deploying import home_of
     from entity_matching.cli.lakehouses import settings_of
     from entity_matching.deploy.root_file import find_root
     from entity_matching.errors import InputError
 
     try:
-        return home_of(find_root(Path.cwd()), home)
+        return home_of(find_root((root or Path.cwd()).absolute()), home)
     except InputError:
+        if root is not None:
+            raise
         return settings_of(None, LOCAL, home).home
 
 

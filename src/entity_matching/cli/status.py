@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from entity_matching.cli.console import Terminal, grid, records
-from entity_matching.cli.deploy import DeployProfile, Root
+from entity_matching.cli.deploying import DeployProfile, Root
 from entity_matching.cli.options import AsJson, Catalog, Home
 
 if TYPE_CHECKING:
@@ -44,21 +44,29 @@ def status(
     A run that is written down as running although none is going on was killed; the next run repairs what it left.
     """
     from entity_matching.cli.lakehouses import settings_of
+    from entity_matching.cli.run_bundle import home_here
     from entity_matching.cli.status_deployment import show_data, show_deployment, state_here, state_there
     from entity_matching.lakehouse.settings import DATABRICKS, LOCAL, REMOTE
 
     terminal = Terminal(as_json)
     if target is not None and target not in (LOCAL, DATABRICKS) and not target.startswith(REMOTE):
-        found = state_there(target, root, home, profile)
+        found = state_there(target, root, home, profile, terminal)
         show_deployment(found, terminal)
         show_data(found, terminal)
         terminal.result(found)
         return
     settings = settings_of(catalog, target, home)
+    if settings.target == LOCAL:
+        home = home_here(home, root)
+        settings = settings_of(catalog, target, home)
+        terminal.note(f"Looking in {home} (ENTITY_MATCHING_HOME or --home names another folder).")
     deployment = state_here(settings.home) if settings.target == LOCAL else None
     if deployment is not None:
         show_deployment(deployment, terminal)
         settings = settings_of(catalog or deployment["catalog"], target, home)
+    elif target == LOCAL:
+        terminal.say(f"Nothing is deployed to {settings.home}.")
+    if deployment is not None:
         if not settings.warehouse.is_dir():
             terminal.say("There are no tables yet: entity-matching run setup_unity_catalog -t local")
             terminal.result({"deployment": deployment})

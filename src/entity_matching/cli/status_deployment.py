@@ -20,21 +20,20 @@ def state_here(home: Path) -> State | None:
     return local_state(home, os.environ)
 
 
-def state_there(target: str, root: Path | None, home: Path | None, profile: str | None) -> State:
+def state_there(target: str, root: Path | None, home: Path | None, profile: str | None, terminal: Terminal) -> State:
     """Return how the deployment to a workspace stands."""
-    from entity_matching.cli.deploy import home_of
+    from entity_matching.cli.deploying import Site
     from entity_matching.deploy.bundle import PHASES, User
     from entity_matching.deploy.phase_bundles import PhaseBundles
     from entity_matching.deploy.remembered import Remembered
     from entity_matching.deploy.remote_state import WAREHOUSE_VARIABLE, RemoteState, connect
-    from entity_matching.deploy.root_file import find_root
 
-    folder = find_root((root or Path.cwd()).absolute())
+    site = Site.of(terminal, target, root, home, profile=profile)
     workspace = connect(target, profile)
     me = workspace.current_user.me()
     user = User(str(me.user_name), str(me.display_name or ""))
-    memory = Remembered.load(home_of(folder, home), target)
-    bundles = PhaseBundles(folder, target, {}, os.environ, user)
+    memory = Remembered.load(site.home, target)
+    bundles = PhaseBundles(site.root, target, site.variables(), os.environ, user)
     bundle = bundles.load(memory.phase or PHASES[-1])
     return RemoteState(workspace, bundle, memory, os.environ.get(WAREHOUSE_VARIABLE)).all()
 

@@ -13,7 +13,18 @@ from entity_matching.deploy.user import User
 from entity_matching.deploy.variables import Given, Values
 from entity_matching.deploy.yaml_source import BundleError, Node, Place, merged, node_of, read_yaml
 
-__all__ = ["LOCAL", "PHASES", "Bundle", "BundleError", "User", "load", "phase_file", "read_phase", "targets"]
+__all__ = [
+    "LOCAL",
+    "PHASES",
+    "Bundle",
+    "BundleError",
+    "User",
+    "load",
+    "own_values",
+    "phase_file",
+    "read_phase",
+    "targets",
+]
 
 PHASES = (1, 2, 3)
 LOCAL = "local"
@@ -142,7 +153,7 @@ def load(
     here = Place(files[0])
     declared = tree.get("variables") or Node({}, here)
     _check_given(root, variables, declared)
-    given = Given(variables, os.environ if environment is None else environment, _overrides(root, target))
+    given = Given(variables, os.environ if environment is None else environment, own_values(root, target))
     values = Values(declared, given).all(_chosen(raw, target))
     context = {**tree.value, "var": Node(values, declared.place)}
     context |= {"bundle": _bundle(tree, target, here), "workspace": _workspace(tree, root, target, user)}
@@ -218,7 +229,7 @@ def _check_given(root: Path, variables: Mapping[str, str], declared: Node) -> No
             raise BundleError(f"The variable '{name}' is not declared.", remedy=closest(name, names))
 
 
-def _overrides(root: Path, target: str) -> Node:
+def own_values(root: Path, target: str) -> Node:
     """Return the values that the user keeps for a target, as the Databricks CLI has them (JSON, which is YAML)."""
     name = f".databricks/bundle/{target}/variable-overrides.json"
     return read_yaml(root / name, name=name) if (root / name).is_file() else Node({}, Place(name))

@@ -22,8 +22,15 @@ def next_steps(bundle: Bundle) -> list[str]:
         ]
     name = next((str(endpoint.get("name")) for endpoint in bundle.endpoints.values()), "")
     if bundle.phase == 2:
+        # on this machine it was waited for
+        first = (
+            f"See how {name} does: entity-matching endpoint status -t {target}"
+            if bundle.is_local
+            else f"Wait until {name} is ready, minutes if it is new or changed: "
+            f"entity-matching endpoint wait -t {target}"
+        )
         return [
-            f"Wait until {name} is ready, which takes minutes: entity-matching endpoint wait -t {target}",
+            first,
             f"Ask it: entity-matching endpoint query -t {target} --help",
             f"Then deploy the pipelines: ./deploy-phase.sh 3 {target}",
         ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from entity_matching.deploy.bundle import PHASES
 from entity_matching.deploy.databricks_cli import CARRIES_WHEELS, DatabricksCli
 from entity_matching.deploy.found import own_copy, pause, pause_status, state_of, still_there
+from entity_matching.deploy.lasting import to_remember
 from entity_matching.deploy.phase_bundles import PhaseBundles
 from entity_matching.deploy.plan import CREATE, DELETE, RECREATE, SKIP, UPDATE, Plan
 from entity_matching.deploy.remembered import FOLDER, Kept, Remembered, exclusive, now
@@ -93,7 +94,7 @@ class Deployment:
             remembered, so that running it again goes on from there.
         """
         phase = prepared.phase
-        self.memory = self.memory.changed(unfinished=phase)
+        self.memory = self.memory.changed(unfinished=phase, variables=to_remember(self.bundles.given))
         for thing in prepared.keep:
             self._let_go(thing, tell)
         for thing in prepared.condemned:

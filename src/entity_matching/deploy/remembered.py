@@ -39,7 +39,8 @@ class Remembered:
     """What is remembered of one target.
 
     ``phase``: that was deployed last, ``None`` if none is. ``unfinished``: the phase whose deployment has begun and did
-    not end well. ``model_version``: that the endpoint serves. ``kept``: by their keys.
+    not end well. ``model_version``: that the endpoint serves. ``variables``: that were given and hold for the next
+    deployment, too. ``kept``: by their keys.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class Remembered:
     deployed_at: str | None = None
     model_version: str | None = None
     unfinished: int | None = None
+    variables: dict[str, str] = field(default_factory=dict)
     kept: dict[str, Kept] = field(default_factory=dict)
 
     @classmethod
@@ -87,6 +89,12 @@ class Remembered:
     def without(self, *keys: str) -> Self:
         """Return it without some of what was kept."""
         return self.changed(kept={key: thing for key, thing in self.kept.items() if key not in keys})
+
+    def ended(self) -> None:
+        """Forget the deployment, which is no more, but for its variables: they say which catalog it has left."""
+        self.path.unlink(missing_ok=True)
+        if self.variables:
+            type(self)(self.path).changed(variables=self.variables)
 
     def forgotten(self) -> None:
         """Remove it from the disk."""

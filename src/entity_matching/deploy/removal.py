@@ -65,7 +65,7 @@ def carry_out_removal(deployment: Deployment, removal: Removal, tell: Callable[[
         deployment.take_back(thing, LAST, tell)
     deployment.show(LAST).destroy(tell)
     deployment.file.remove()
-    deployment.memory.forgotten()
+    deployment.memory.ended()
 
 
 def prepare_data_removal(deployment: Deployment) -> Data:
@@ -91,14 +91,16 @@ def prepare_data_removal(deployment: Deployment) -> Data:
     return Data(bundle.catalog, bundle.model_name, bool(schemas), tuple(tables), tuple(versions))
 
 
-def carry_out_data_removal(cli: DatabricksCli, data: Data, tell: Callable[[str], None]) -> None:
-    """Delete the model's versions, the model, and the catalog with all that is in it."""
+def carry_out_data_removal(deployment: Deployment, data: Data, tell: Callable[[str], None]) -> None:
+    """Delete the model's versions, the model, and the catalog with all that is in it; nothing more is remembered."""
+    cli = deployment.cli
     for version in data.versions:
         tell(f"Deleting version {version} of {data.model}.")
         _gone(cli, "model-versions", "delete", data.model, version)
     _gone(cli, "registered-models", "delete", data.model)
     tell(f"Deleting the catalog {data.catalog}.")
     _gone(cli, "catalogs", "delete", data.catalog, "--force")
+    deployment.memory.forgotten()
 
 
 def _gone(cli: DatabricksCli, *command: str) -> None:

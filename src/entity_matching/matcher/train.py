@@ -19,6 +19,7 @@ from entity_matching.errors import LabelsError
 from entity_matching.features import FeatureSpace, TextLimits
 from entity_matching.matcher.alone import Alone, FittedAlone
 from entity_matching.matcher.blend import Pretrained, Taught, pretrain, teach_labels, teach_noise
+from entity_matching.matcher.card import held_out_quality
 from entity_matching.matcher.cascade import grey
 from entity_matching.matcher.compare import compare
 from entity_matching.matcher.exact import EXACT_NAME, IDENTIFIER, WHOLE_NAME, exact_matches
@@ -211,7 +212,9 @@ class Learnt:
         fitted, provenance, cascade = self.first, dict(self.provenance), None
         if self.taught is not None:
             cascade, fitted = self.taught.blend(settings)
-            provenance["ditto"] = self.taught.card(settings)
+            thresholds = self.first.outcomes.thresholds(settings.decision)
+            alone = held_out_quality(self.first.outcomes, thresholds, settings.seed)
+            provenance["ditto"] = {**self.taught.card(settings), "features_alone": alone}
         return Model(
             space=self.space,
             scorer=self.first.scorer,

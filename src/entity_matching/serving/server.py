@@ -85,13 +85,13 @@ def serve(settings: ServingSettings, on_ready: Callable[[Running], None] = lambd
         ) from error
     state = _state(settings)
     try:
-        listener = _listener(settings)
+        own = listener(settings)
         log_file = None if settings.log is None else str(settings.log)
         found = Running(
             settings.name,
             os.getpid(),
             settings.host,
-            listener.getsockname()[1],
+            own.getsockname()[1],
             settings.workers,
             time.time(),
             log=log_file,
@@ -104,7 +104,7 @@ def serve(settings: ServingSettings, on_ready: Callable[[Running], None] = lambd
 
         replace_text(state, json.dumps(asdict(found)) + "\n")
         with tempfile.TemporaryDirectory(prefix="entity-matching-counts-") as counts:
-            Supervisor(settings, listener, Path(counts), ready).run()
+            Supervisor(settings, own, Path(counts), ready).run()
     finally:
         state.unlink(missing_ok=True)
         lock.release()
@@ -122,7 +122,7 @@ def main() -> int:
     return 0
 
 
-def _listener(settings: ServingSettings) -> socket.socket:
+def listener(settings: ServingSettings) -> socket.socket:
     """Return a socket that listens.
 
     :raises SettingsError: if it cannot.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from entity_matching.deploy import schedule
 from entity_matching.deploy.bundle import LOCAL, Bundle
+from entity_matching.deploy.lasting import to_remember
 from entity_matching.deploy.local import endpoint
 from entity_matching.deploy.local.deployed import Deployed, file_of, schedule_of
 from entity_matching.deploy.local.records import Runs
@@ -62,12 +63,14 @@ class LocalDeployment:
     :param root: the folder with the phases' files.
     :param load: gives the bundle of a phase.
     :param environment: of the processes that are started.
+    :param variables: what the bundles were given, for the next deployment to have it, too.
     """
 
     root: Path
     home: Path
     load: Callable[[int], Bundle]
     environment: Mapping[str, str]
+    variables: Mapping[str, str] = field(default_factory=dict)
     memory: Remembered = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,6 +118,14 @@ class LocalDeployment:
             self._check_model(bundle)
         return LocalPlan(bundle, self._steps(bundle, before, allow_delete=allow_delete), allow_delete)
 
+    def check_port(self, bundle: Bundle) -> None:
+        """Check that the port of a bundle's endpoint is free, or ours.
+
+        :raises EntityMatchingError: if another program listens there.
+        """
+        if bundle.endpoints:
+            endpoint.check_port(Deployed.of(bundle, self.home, None))
+
     def carry_out(self, plan: LocalPlan, tell: Tell) -> Deployed:
         """Do what was prepared: write the jobs down, and see to it that endpoint and scheduler run as they should.
 
@@ -123,7 +134,7 @@ class LocalDeployment:
         :param tell: takes lines that say what is going on.
         """
         before = self.deployed
-        self.memory = self.memory.changed(unfinished=plan.phase)
+        self.memory = self.memory.changed(unfinished=plan.phase, variables=to_remember(self.variables))
         for run in Runs(self.home).settle():
             tell(f"The run {run.run_id} of {run.job} was killed; the next one repairs what it left.")
         for step in plan.steps:
@@ -152,7 +163,7 @@ class LocalDeployment:
         if deployed is not None and (stopped := endpoint.stop(deployed)) is not None:
             tell(f"{stopped.name} has stopped.")
         file_of(self.home).unlink(missing_ok=True)
-        self.memory.forgotten()
+        self.memory.ended()
 
     def things(self) -> list[str]:
         """Return the names of what :meth:`destroy` removes."""
@@ -191,6 +202,7 @@ class LocalDeployment:
         for folder in self.data(bundle):
             tell(f"Deleting {folder}.")
             shutil.rmtree(folder, ignore_errors=True)
+        self.memory.forgotten()
 
     def _kept_phase(self) -> int:
         """Return the highest phase that was deployed before, whose things are kept aside."""

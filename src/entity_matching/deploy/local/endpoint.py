@@ -17,7 +17,7 @@ from entity_matching.lakehouse.settings import LakehouseSettings
 from entity_matching.schema import Kind
 from entity_matching.serving import background
 from entity_matching.serving.client import Client
-from entity_matching.serving.server import Running
+from entity_matching.serving.server import Running, listener
 from entity_matching.serving.settings import ServingSettings
 from entity_matching.serving.tokens import Permission, Tokens, utc_now
 
@@ -66,16 +66,34 @@ def start(deployed: Deployed, environment: Mapping[str, str], tell: Callable[[st
     return Answered(running, started, seconds, prediction)
 
 
+def check_port(deployed: Deployed) -> None:
+    """Check that the endpoint could listen, if it does not run yet.
+
+    :raises EntityMatchingError: if another program has its port.
+    """
+    settings = settings_of(deployed)
+    if Running.find(settings) is not None or settings.port == 0:
+        return
+    try:
+        listener(settings).close()
+    except EntityMatchingError as error:
+        raise _taken(error) from error
+
+
 def _started(settings: ServingSettings, environment: Mapping[str, str]) -> Running:
     try:
         return background.start(settings, environment, START_S)
     except EntityMatchingError as error:
         if f"port {settings.port}" not in error.message:
             raise
-        raise EntityMatchingError(
-            error.message.partition(" Give another")[0],
-            remedy="Give another with --var endpoint_port=N, or stop what listens there.",
-        ) from error
+        raise _taken(error) from error
+
+
+def _taken(error: EntityMatchingError) -> EntityMatchingError:
+    return EntityMatchingError(
+        error.message.partition(" Give another")[0],
+        remedy="Give another with --var endpoint_port=N, or stop what listens there.",
+    )
 
 
 def stop(deployed: Deployed) -> Running | None:

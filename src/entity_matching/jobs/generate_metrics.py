@@ -47,6 +47,7 @@ class MetricsParameters(Parameters):
 def _work(context: Context, given: MetricsParameters) -> Figures:
     run_id = given.run_id or _latest_run(context.lake)
     run, measured = RunFigures(context.lake, run_id), replace(context, run_id=run_id)
+    run.ask()
     drift = _drift(run, given.drift_records)
     alerts = dict(_alerts(run, drift, given))
     whole = [*_whole(run), *_of_drift(drift), *((ALERT, *alert) for alert in alerts.items())]

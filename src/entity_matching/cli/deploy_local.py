@@ -107,7 +107,7 @@ def deploy_all(site: Site, *, yes: bool, plan: bool, allow_delete: bool) -> None
     with timed.step("matches read"):
         rows = matched(deployed)
     _show_matched("Some of the matched entities (gold.matched_entities)", rows, terminal)
-    _tell_ditto(figures[TRAINING].get(TRAINING, {}), terminal)
+    tell_ditto(figures[TRAINING].get(TRAINING, {}), terminal)
     _show_times(timed.steps, terminal)
     _tell_next(site, deployed, rows)
     terminal.result({"seconds": timed.steps, "matched": rows, "jobs": figures})
@@ -144,7 +144,7 @@ def _shown(settings: LakehouseSettings) -> Attribute:
     return next(iter([*schema.of_kind(Kind.NAME), *schema.attributes]))
 
 
-def _tell_ditto(trained: dict[str, Any], terminal: Terminal) -> None:
+def tell_ditto(trained: dict[str, Any], terminal: Terminal) -> None:
     """Say what Ditto adds: the features alone beside the blend, on the same records, which neither had seen."""
     held = trained.get("held_out", {})
     alone, blended = held.get("features"), held.get("with_ditto")

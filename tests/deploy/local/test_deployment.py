@@ -154,8 +154,10 @@ def test_all_phases_end_with_matched_entities_on_screen(site: Site) -> None:
     assert done is not None and done.returncode == 0, done
     site.at(3)
     assert "Some of the matched entities" in done.stdout and "in all)" in done.stdout
-    for step in ("phase 1: train_ditto_model", "phase 2: deploy", f"phase 3: {PIPELINE}"):
+    for step in ("phase 1: train_ditto_model", "phase 2: deploy", f"phase 3: {PIPELINE}", "phase 3: adhoc"):
         assert step in done.stdout
+    assert "An ad-hoc run on 5 records (gold.adhoc_example)" in done.stdout
+    assert "go on running" in done.stdout and "destroy -t local --yes --home" in done.stdout
     assert "ditto-em-local answers at http://127.0.0.1:" in done.stderr
     decisions = site.matched()
     assert len(decisions) == 60 and "match" in decisions.values()
@@ -277,18 +279,27 @@ def test_a_port_in_use_is_told_and_put_right_by_another(site: Site) -> None:
     assert site.endpoint is not None and site.endpoint.port == port and site.memory["unfinished"] is None
 
 
+def test_a_port_in_use_is_told_before_all_else(data: Path, tmp_path: Path) -> None:
+    site = Site(tmp_path / "home", data)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = site.deploy("all", port=taken.getsockname()[1])
+    assert done.returncode == 1 and "--var endpoint_port=N" in done.stderr and Deployed.load(site.home) is None
+
+
 def test_a_deployment_is_destroyed_and_its_data_only_when_asked_for(site: Site, tmp_path: Path, until: Until) -> None:
-    site.at(2)
+    site.at(3)
     copy = Site(Path(shutil.copytree(site.home, tmp_path / "home", ignore=shutil.ignore_patterns("*.lock"))), site.data)
     try:
-        assert copy.deploy(2).returncode == 0
+        assert copy.deploy(3).returncode == 0
         done = copy.run("destroy-data", "--yes", "--confirm", "entity_matching")
-        assert done.returncode == 1 and "Phase 2 is still deployed" in done.stderr
+        assert done.returncode == 1 and "Phase 3 is still deployed" in done.stderr
         running = copy.endpoint
+        assert RunningScheduler.find(copy.home) is not None
         done = copy.run("destroy", "--yes")
         assert done.returncode == 0 and "What stays" in done.stdout, done.stderr
         assert running is not None and Deployed.load(copy.home) is None
         until(lambda: not _alive(running.pid))
+        assert RunningScheduler.find(copy.home) is None
         tables = copy.home / "warehouse" / "entity_matching"
         assert tables.is_dir()
         done = copy.run("destroy-data", "--yes", "--confirm", "wrong")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import sys
@@ -13,21 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tests.deploy.fake_databricks import program
 
 from entity_matching.cli.main import run
 from entity_matching.deploy import bundle, process, yaml_source
 
 ROOT = Path(__file__).parents[2]
-FAKE = Path(__file__).with_name("fake_databricks.py")
 MODEL = "first_last_entity_matching_dev.models.entity_matching_ditto"
-
-
-def _fake() -> Any:
-    spec = importlib.util.spec_from_file_location("fake_databricks", FAKE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Done(NamedTuple):
@@ -116,13 +107,13 @@ class Project:
         return [path.name for path in (*self.root.glob(".databricks.yml.before"), *inner.glob("*.plan.json"))]
 
 
-def play(monkeypatch: pytest.MonkeyPatch, fake: Any) -> None:
+def play(monkeypatch: pytest.MonkeyPatch) -> None:
     """Call the fake in this process in place of starting it."""
 
     def call(
         command: Sequence[str], folder: Path, environment: Mapping[str, str], tell: Callable[[str], None] | None = None
     ) -> process.Ended:
-        code, out, err = fake.main(list(command[1:]), environment, folder)
+        code, out, err = program.main(list(command[1:]), environment, folder)
         for line in err.splitlines() if tell is not None else ():
             tell(line)  # type: ignore[misc]
         return process.Ended(code, out, err)
@@ -149,15 +140,14 @@ def project(
     for path in ROOT.glob("databricks-phase?.yml"):
         shutil.copy(path, root)
     programs.mkdir()
-    program = programs / "databricks"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "$@"\n')
-    program.chmod(0o755)
+    script = programs / "databricks"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m {program.__name__} "$@"\n')
+    script.chmod(0o755)
     for name in ("DATABRICKS_CONFIG_PROFILE", "ENTITY_MATCHING_HOME", "BUNDLE_VAR_model_version"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     monkeypatch.setenv("FAKE_DATABRICKS", str(folder))
-    fake = _fake()
-    play(monkeypatch, fake)
+    play(monkeypatch)
     read = yaml_source.read_yaml
 
     def read_once(path: Path, *, name: str) -> Any:
@@ -181,4 +171,4 @@ def project(
         code = end.value.code
         return Done(code if isinstance(code, int) else int(code is not None), captured.out, captured.err)
 
-    return Project(root, folder, fake, command, monkeypatch)
+    return Project(root, folder, program, command, monkeypatch)

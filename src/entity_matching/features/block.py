@@ -44,9 +44,14 @@ class Block:
         self.columns.append(values.astype(np.float32, copy=False))
 
     def extend(self, other: Block) -> None:
-        """Add all columns of another block over the same pairs."""
-        for feature, column in zip(other.features, other.columns, strict=True):
-            self.add(feature.name, column, feature.direction, feature.meaning)
+        """Add all columns of another block over the same pairs.
+
+        :raises ValueError: if it has another number of pairs.
+        """
+        if other.rows != self.rows:
+            raise ValueError(f"a block of {other.rows} pairs cannot be added to one of {self.rows}")
+        self.features.extend(other.features)
+        self.columns.extend(other.columns)
 
     def column(self, name: str) -> Values:
         """Return one column by its feature's name.

@@ -113,6 +113,8 @@ class Model:
         trusted: Mapping[str, float],
     ) -> Decided:
         """Take over what the exact stage decided."""
+        if not len(rows):
+            return Decided.none()
         found = exact.reference[rows]
         confidence = np.array([trusted[method] for method in exact.method[rows]], dtype=np.float64)
         alone = np.full(len(rows), np.nan)

@@ -77,6 +77,12 @@ class Decided:
     reference: NDArray[np.int64]
     confidence: NDArray[np.float64]
 
+    @classmethod
+    def none(cls) -> Decided:
+        """Return no decisions at all."""
+        rows, words = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=object)
+        return cls(rows, words, words, [], np.zeros(1, dtype=np.int64), rows, np.zeros(0))
+
     def to_table(self, sources: pa.Table, reference: Reference) -> pa.Table:
         """Return the decisions as a table of :data:`RESULT`, in the order of ``rows``."""
         keys = reference.keys.take(pa.array(self.reference))
@@ -159,4 +165,6 @@ def assemble(sources: pa.Table, reference: Reference, decided: Sequence[Decided]
     if not tables:
         return RESULT.empty_table()
     rows = np.concatenate([part.rows for part in decided if len(part.rows)])
+    if len(tables) == 1 and np.all(rows[1:] > rows[:-1]):
+        return tables[0]
     return pa.concat_tables(tables).take(pa.array(np.argsort(rows, kind="stable"))).combine_chunks()

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from entity_matching import storage
+from entity_matching.lookup import Lookup
 from entity_matching.records import part
 from entity_matching.schema import Kind, Schema
 from entity_matching.search.candidates import Rows, Scores
@@ -29,6 +30,7 @@ class Agreement:
         self.columns = columns
         self.values = values
         self.codes = codes
+        self._known = [Lookup(known) for known in values]
 
     @classmethod
     def build(cls, reference: pa.Table, schema: Schema) -> Self:
@@ -38,7 +40,10 @@ class Agreement:
         ]
         columns = [column for column in columns if column in reference.column_names]
         values = [pc.drop_null(pc.unique(_blank_to_null(strings(reference, column)))) for column in columns]
-        codes = [_code(strings(reference, column), known) for column, known in zip(columns, values, strict=True)]
+        codes = [
+            Lookup(known).any(strings(reference, column)).astype(np.int32)
+            for column, known in zip(columns, values, strict=True)
+        ]
         return cls(tuple(columns), values, codes)
 
     def of(self, source: pa.Table, left: Rows, right: Rows) -> Scores | None:
@@ -56,7 +61,7 @@ class Agreement:
         total = np.zeros(len(left), np.float32)
         for number in here:
             given = strings(source, self.columns[number])
-            code = _code(given, self.values[number])
+            code = self._known[number].any(given)
             absent = pc.equal(given, "").to_numpy(zero_copy_only=False)[left]
             missing = absent.astype(np.int8) + (self.codes[number][right] < 0)
             same = (code[left] == self.codes[number][right]) & ~absent
@@ -84,9 +89,3 @@ class Agreement:
 
 def _blank_to_null(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
-
-
-def _code(values: pa.Array, known: pa.Array) -> npt.NDArray[np.int32]:
-    found = pc.index_in(values.cast(known.type), value_set=known, skip_nulls=True)
-    code: npt.NDArray[np.int32] = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int32)
-    return code

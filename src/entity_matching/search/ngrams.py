@@ -7,6 +7,7 @@ base 38 and the number is its column: there is no dictionary to build, keep or l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from scipy import sparse
@@ -51,6 +52,7 @@ def _gram_codes(buffer: Bytes, bounds: Ints) -> tuple[Ints, Ints]:
     return np.concatenate(codes).astype(np.int64), np.concatenate(owners)
 
 
+@cache
 def _symbol_table() -> Bytes:
     table = np.full(256, _SYMBOLS - 1, np.uint8)
     table[ord(" ")] = 0

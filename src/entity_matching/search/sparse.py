@@ -177,10 +177,16 @@ class SparseIndex:
         but have the very same score, which of them are kept depends on the index alone.
         """
         depth = min(limit, self.grouping.documents)
-        threads = self.threads if queries.shape[0] >= _SHARED_QUERIES else 1
+        few = queries.shape[0] < _SHARED_QUERIES
+        used: npt.NDArray[np.int32] | None = None
+        if few:
+            queries, used = _narrowed(queries)
         top: sparse.csr_matrix | None = None
         for block in self.postings.blocks if queries.shape[0] else ():
-            new = sp_matmul_topn(queries, block, top_n=depth, threshold=0.0, sort=True, n_threads=threads)
+            searched = block if used is None else block[used]
+            new = sp_matmul_topn(
+                queries, searched, top_n=depth, threshold=0.0, sort=True, n_threads=1 if few else self.threads
+            )
             top = new if top is None else zip_sp_matmul_topn(depth, [top, new])
         if top is None:
             return Hits.none()
@@ -193,7 +199,8 @@ class SparseIndex:
         if len(source) == 0:
             return np.empty(0, np.float32)
         document = self._document_of[reference]
-        weights = np.diff(queries.indptr)[source].astype(np.int64) + np.diff(self.documents.indptr)[document]
+        ends = self.documents.indptr
+        weights = np.diff(queries.indptr)[source].astype(np.int64) + ends[document + 1] - ends[document]
         chunk = np.cumsum(weights) // _CHUNK_VALUES
         bounds = [0, *(np.flatnonzero(np.diff(chunk)) + 1).tolist(), len(source)]
 
@@ -235,6 +242,16 @@ class SparseIndex:
         documents = _read_matrix(folder, "", (grouping.documents, len(idf)))
         postings = Postings.load(folder, *documents.shape)
         return cls(idf, documents, postings, grouping, settings.threads)
+
+
+def _narrowed(queries: sparse.csr_matrix) -> tuple[sparse.csr_matrix, npt.NDArray[np.int32]]:
+    """Return queries over those columns alone that they use, and which these are.
+
+    The product copies what it is given: for a few queries that would be the whole index, each time.
+    """
+    used, place = np.unique(queries.indices, return_inverse=True)
+    parts = (queries.data, place.astype(np.int32), queries.indptr)
+    return sparse.csr_matrix(parts, shape=(queries.shape[0], len(used))), used
 
 
 def _write_matrix(folder: Path, prefix: str, matrix: sparse.csr_matrix) -> None:

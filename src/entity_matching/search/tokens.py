@@ -7,6 +7,7 @@ one (``it way`` meets ``itway``), and the string as a whole, so that a copy is f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -59,9 +60,9 @@ def _word_hashes(buffer: Bytes, bounds: Ints) -> tuple[Hashes, Ints]:
     row = np.searchsorted(bounds, starts, side="right").astype(np.int64) - 1
     begins = np.cumsum(lengths) - lengths
     place = np.arange(int(lengths.sum())) - np.repeat(begins, lengths)
-    # A polynomial modulo 2**64 over random numbers, one per byte: the chance that two of a million words
-    # share a hash is below one in ten million.
-    numbers = np.random.default_rng(20_240).integers(1, 2**63, 256, dtype=np.uint64)
+    # A polynomial modulo 2**64 over random numbers: the chance that two of a million words share a hash is below
+    # one in ten million.
+    numbers = _numbers()
     powers = np.cumprod(np.full(int(lengths.max()) + 1, 0x9E3779B97F4A7C15, np.uint64))
     values = numbers[buffer[inside]] * powers[place]
     hashes = np.add.reduceat(values, begins)
@@ -81,3 +82,9 @@ def _word_hashes(buffer: Bytes, bounds: Ints) -> tuple[Hashes, Ints]:
     joined = np.concatenate(found)
     joined ^= joined >> np.uint64(29)
     return joined, np.concatenate(rows)
+
+
+@cache
+def _numbers() -> Hashes:
+    """Return a random number for each byte, always the same ones."""
+    return np.random.default_rng(20_240).integers(1, 2**63, 256, dtype=np.uint64)

@@ -8,14 +8,20 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test spark-server lint format benchmarks clean
+.PHONY: help install demo stop compare test spark-server lint format benchmarks clean
 
 help: ## Show the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Install the project and its tools in .venv
 
-demo: $(STAMP) ## Match the real company listings of examples/companies (ARGS=--no-ditto: in seconds)
+demo: $(STAMP) ## Deploy all of it to this machine, on examples/companies: tables, a trained model, the endpoint, a schedule
+	@$(BIN)/entity-matching deploy all -t local --yes $(ARGS)
+
+stop: $(STAMP) ## Stop the endpoint and the scheduler that demo has started; the tables stay
+	@$(BIN)/entity-matching destroy -t local --yes $(ARGS)
+
+compare: $(STAMP) ## Match the example without labels, with labels and with Ditto, and compare (ARGS=--no-ditto: in seconds)
 	@$(BIN)/entity-matching demo $(ARGS)
 
 test: $(STAMP) ## Run the tests (ARGS="-k name" goes to pytest)

@@ -32,6 +32,7 @@ def example(towns: Any, tmp_path: Path) -> Path:
     (folder / "labels.csv").write_text("\n".join([head, *rows[:10]]) + "\n")
     (folder / "heldout.csv").write_text("\n".join([head, *rows[10:]]) + "\n")
     (folder / "schema.yml").write_text(SCHEMA)
+    (folder / "training.yml").write_text("{}")
     return folder
 
 
@@ -56,13 +57,13 @@ def test_the_example_goes_through_the_tables_and_what_is_shown_next_works(
 
 
 def test_json_has_every_round_and_the_last_one_has_ditto(
-    command: Command, monkeypatch: pytest.MonkeyPatch, example: Path, tmp_path: Path, small_encoder: Path
+    command: Command, example: Path, tmp_path: Path, small_encoder: Path
 ) -> None:
     quick = {
         "ditto": {"encoder": str(small_encoder), "epochs": 1, "max_tokens": 48, "precision": "fp32", "threads": 1},
         "cascade": {"low": 0.05, "high": 0.95, "folds": 2, "pretraining_epochs": 1, "pretraining_records": 40},
     }
-    monkeypatch.setattr("entity_matching.cli.demo.DITTO", quick)
+    (example / "training.yml").write_text(json.dumps(quick))
     stale = tmp_path / "home" / "warehouse" / "entity_matching_demo" / "gold" / "stale"
     stale.mkdir(parents=True)
     data = json.loads(command("demo", "--data", example, "--json", "--home", tmp_path / "home").out)

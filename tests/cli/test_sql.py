@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import deltalake
 import pyarrow as pa
 import pytest
 
@@ -54,6 +56,16 @@ def test_a_table_for_people(ask: Command) -> None:
     done = ask("SELECT source_id, 1 + 1 AS two FROM bronze.source_entities ORDER BY source_id LIMIT 2;")
     assert done.code == 0
     assert "S000" in done.out and "two" in done.out and "2 rows" in done.out
+
+
+def test_a_table_that_an_ad_hoc_run_wrote_is_found(ask: Command, home: Path) -> None:
+    folder = home / "warehouse" / "entity_matching" / "gold" / "adhoc_matches"
+    deltalake.write_deltalake(folder, pa.table({"source_id": ["S1", "S2"]}))
+    try:
+        assert ask("SELECT count(*) AS n FROM gold.adhoc_matches", "--csv").out.split() == ["n", "2"]
+        assert "source_id" in ask("DESCRIBE gold.adhoc_matches").out
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_wide_rows_are_printed_one_below_the_other(ask: Command) -> None:

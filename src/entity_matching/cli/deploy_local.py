@@ -95,7 +95,7 @@ def deploy_all(site: Site, *, yes: bool, plan: bool, allow_delete: bool) -> None
                 terminal.note(f"Phase {phase} is part of what is deployed.")
                 deployed = deployment.deployed
             else:
-                prepared = _prepared(deployment, phase, terminal, allow_delete=allow_delete)
+                prepared = _prepared(deployment, phase, terminal, allow_delete=allow_delete, brief=True)
                 deployed = deployment.carry_out(prepared, terminal.note)
         for job in RUN_AFTER.get(phase, ()):
             assert deployed is not None  # noqa: S101 - for the type checker
@@ -164,14 +164,24 @@ def _is_beyond(deployment: LocalDeployment, phase: int) -> bool:
     return before is not None and before.phase > phase
 
 
-def _prepared(deployment: LocalDeployment, phase: int, terminal: Terminal, *, allow_delete: bool) -> LocalPlan:
+def _prepared(
+    deployment: LocalDeployment, phase: int, terminal: Terminal, *, allow_delete: bool, brief: bool = False
+) -> LocalPlan:
+    """Check a phase, find out what its deployment would do, and show it.
+
+    :param brief: whether checks that were passed are only named.
+    """
     from entity_matching.deploy.preflight import checks
 
     bundle = deployment.load(phase)
-    show_checks(checks(bundle, deployment.root), terminal)
+    found = checks(bundle, deployment.root)
+    if brief and all(check.ok for check in found):
+        terminal.note(f"Checked: {', '.join(dict.fromkeys(check.name for check in found))}.")
+    else:
+        show_checks(found, terminal)
     prepared = deployment.prepare(phase, allow_delete=allow_delete)
     show_steps(f"Phase {phase} on this machine", prepared.steps, terminal)
-    if prepared.ignored:
+    if prepared.ignored and not (brief and phase < PHASES[-1]):
         terminal.note(f"Of no effect on this machine: {', '.join(prepared.ignored)}.")
     return prepared
 
@@ -193,8 +203,9 @@ def _adhoc(deployed: Deployed, terminal: Terminal) -> list[dict[str, Any]]:
 
     :returns: that.
     """
+    from entity_matching.jobs.destinations import register
     from entity_matching.lakehouse import open_lakehouse
-    from entity_matching.lakehouse.names import literal
+    from entity_matching.lakehouse.names import literal, quoted
     from entity_matching.lakehouse.tables import SOURCE_ENTITIES
 
     with open_lakehouse(deployed.lakehouse) as lake:
@@ -210,7 +221,9 @@ def _adhoc(deployed: Deployed, terminal: Terminal) -> list[dict[str, Any]]:
     }
     _run(deployed, ADHOC, terminal, given)
     with open_lakehouse(deployed.lakehouse) as lake:
-        rows = _with_names(lake, given["output_table"])
+        levels = (deployed.catalog, *ADHOC_TABLE.split("."))
+        register(lake, levels)
+        rows = _with_names(lake, quoted(*levels))
     _show_matched(f"An ad-hoc run on {len(rows)} records ({ADHOC_TABLE})", rows, terminal)
     return rows
 

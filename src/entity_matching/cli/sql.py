@@ -111,10 +111,12 @@ def _ask(settings: LakehouseSettings, statement: str, limit: int, *, write: bool
     """Return the result, with one row more than the limit if it has more."""
     from entity_matching.cli.describing import described
     from entity_matching.cli.lakehouses import opened
+    from entity_matching.jobs.destinations import register_all
     from entity_matching.lakehouse.lock import exclusive_run
 
     with exclusive_run(settings) if write else nullcontext(), opened(settings) as lake:
         if lake.is_local:
+            register_all(lake)
             told = described(lake, statement)
             if told is not None:
                 return told

@@ -144,6 +144,17 @@ def register(lake: Lakehouse, levels: tuple[str, ...]) -> None:
     lake.spark.sql(f"CREATE TABLE IF NOT EXISTS {quoted(*levels)} USING DELTA LOCATION {literal(str(folder))}")
 
 
+def register_all(lake: Lakehouse) -> None:
+    """Make all tables that ad-hoc runs wrote on this machine known to the session, but for those of odd names."""
+    if not lake.is_local:
+        return
+    ours = {(table.schema, table.name) for table in TABLES}
+    for log in sorted(lake.warehouse.glob("*/*/_delta_log")):
+        schema, name = log.parts[-3:-1]
+        if (schema, name) not in ours and (folder_name(schema), folder_name(name)) == (schema, name):
+            register(lake, (lake.settings.catalog, schema, name))
+
+
 def _has_format(name: str) -> bool:
     try:
         locate(name)

@@ -21,7 +21,8 @@ TEXT = (Path(__file__).parents[1] / "docs" / "operations.md").read_text(encoding
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(set(re.findall(r"(?:^|[`(/])entity-matching ([^`#\n)]+)", TEXT, re.MULTILINE)))
 TUNED = ("max_body", "memory", "timeout_s", "read_timeout_s", "keep_alive_s", "queue", "threads", "batch_rows",
-         "batch_wait_ms", "refresh_s")  # fmt: skip
+         "batch_wait_ms", "match_records", "match_candidates", "match_rows", "refresh_s",
+         "remote_refresh_s")  # fmt: skip
 OPTIONED = ("lakehouse", "name", "host", "port", "workers", "model", "log")
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from entity_matching.schema import Schema
 from entity_matching.serving.errors import ServingError
-from entity_matching.serving.match_request import EXAMPLES, MatchLimits, MatchRequest, read_request
+from entity_matching.serving.match_request import EXAMPLES, MatchRequest, read_request
+from entity_matching.serving.settings import ServingSettings
 
 SCHEMA = Schema.from_yaml(
     """
@@ -23,12 +24,12 @@ attributes:
 )
 
 
-def read(given: Any, **limits: int) -> list[dict[str, Any]]:
+def read(given: Any, **limits: Any) -> list[dict[str, Any]]:
     body = given if isinstance(given, bytes) else json.dumps(given).encode()
-    return list(read_request(body, SCHEMA, MatchLimits(**limits)).table.to_pylist())
+    return list(read_request(body, SCHEMA, ServingSettings(**limits)).table.to_pylist())
 
 
-def refused(given: Any, **limits: int) -> str:
+def refused(given: Any, **limits: Any) -> str:
     with pytest.raises(ServingError) as error:
         read(given, **limits)
     assert error.value.status == 400
@@ -49,7 +50,7 @@ def test_numbers_become_the_text_a_file_would_have() -> None:
 
 def test_a_record_s_own_key_comes_back() -> None:
     body = json.dumps({"records": [{"firm": "A", "source_id": "S7"}, {"firm": "B"}]}).encode()
-    assert read_request(body, SCHEMA, MatchLimits()).keys == ("S7", None)
+    assert read_request(body, SCHEMA, ServingSettings()).keys == ("S7", None)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +95,8 @@ def test_what_cannot_be_taken_is_told(given: Any, told: tuple[str, ...]) -> None
 
 def test_there_may_be_only_so_many_records() -> None:
     records = [{"firm": "A"}] * 3
-    assert len(read({"records": records}, records=3)) == 3
-    assert "there are 3 records; one request may have 2" in refused({"records": records}, records=2)
+    assert len(read({"records": records}, match_records=3)) == 3
+    assert "there are 3 records; one request may have 2" in refused({"records": records}, match_records=2)
 
 
 def test_unknown_attributes_are_left_out_if_that_is_wanted() -> None:
@@ -122,4 +123,4 @@ def test_the_examples_are_requests() -> None:
     schema = Schema.from_yaml("attributes: {company_name: name, country: {kind: category, type: country}, city: text}")
     for example in EXAMPLES.values():
         MatchRequest.model_validate(example["value"])
-        assert read_request(json.dumps(example["value"]).encode(), schema, MatchLimits()).table.num_rows
+        assert read_request(json.dumps(example["value"]).encode(), schema, ServingSettings()).table.num_rows

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -22,10 +24,13 @@ from entity_matching.schema import Schema
 from entity_matching.serving import errors
 from entity_matching.serving.errors import BusyError
 from entity_matching.serving.match_answer import EXAMPLE, MatchAnswer
-from entity_matching.serving.match_request import MatchLimits, read_request
+from entity_matching.serving.match_request import read_request
 from entity_matching.serving.match_route import router
 from entity_matching.serving.matching import Matching
+from entity_matching.serving.metrics import Metrics
+from entity_matching.serving.settings import ServingSettings
 
+LIMITS = ServingSettings()
 COMPANIES = Path(__file__).parents[2] / "examples" / "companies"
 SMALL = MatcherSettings(
     search=SearchSettings(limit=8, threads=1),
@@ -43,6 +48,7 @@ class Served:
     reference: Reference | None = None
     model_version: str = "3"
     reference_version: str | None = "abc"
+    problem: str | None = None
 
     def get(self) -> Served:
         return self
@@ -67,10 +73,12 @@ def served() -> Served:
     return Served(matcher, reference, pa.concat_tables([source, more]), matcher.prepare(reference))
 
 
-def client_of(served: Served, **options: Any) -> Iterator[TestClient]:
+def client_of(
+    served: Served, settings: ServingSettings | None = None, metrics: Metrics | None = None
+) -> Iterator[TestClient]:
     app = FastAPI()
     errors.install(app)
-    app.include_router(router(served, **options))
+    app.include_router(router(served, settings or ServingSettings(), metrics or Metrics()))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
@@ -152,19 +160,74 @@ def test_without_a_reference_it_is_said_what_is_missing(served: Served) -> None:
         answer = client.post("/match", json={"record": {"company_name": "BP"}})
         assert answer.status_code == 503
         assert "setup-unity-catalog" in answer.json()["message"]
+    broken = replace(served, reference=None, reference_version=None, problem="The reference is damaged.")
+    for client in client_of(broken):
+        answer = client.post("/match", json={"record": {"company_name": "BP"}})
+        assert answer.status_code == 503
+        assert answer.json()["message"].startswith("There is no reference to match against. The reference is damaged.")
 
 
-def test_the_number_of_records_is_limited_by_a_setting(served: Served) -> None:
-    for client in client_of(served, limits=MatchLimits(records=2)):
-        answer = client.post("/match", json={"records": served.records[:3]})
-        assert answer.status_code == 400
-        assert "may have 2" in answer.json()["message"]
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [("match_records", {"records": [{"company_name": "BP"}] * 3}),
+     ("match_candidates", {"record": {"company_name": "BP"}, "candidates": 3})],
+)  # fmt: skip
+def test_what_a_request_may_ask_for_is_a_setting_told_and_logged(
+    served: Served, name: str, asked: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for most, status in ((3, 200), (2, 400)):
+        settings = ServingSettings(**{name: most})  # type: ignore[arg-type]
+        for client in client_of(served, settings):
+            answer = client.post("/match", json=asked)
+            assert answer.status_code == status
+            assert (name in caplog.text) == (status == 400)
+            page = client.get("/openapi.json").json()["paths"]["/match"]["post"]["requestBody"]
+            assert f": {most}" in json.dumps(page["content"]["application/json"]["schema"])
+    assert answer.json()["error_code"] == "INVALID_PARAMETER_VALUE" and " 2" in answer.json()["message"]
+
+
+def test_batches_and_what_waits_are_counted_by_route(served: Served) -> None:
+    metrics = Metrics()
+    for client in client_of(served, ServingSettings(match_rows=4), metrics):
+        assert client.post("/match", json={"records": served.records[:6]}).status_code == 200
+    count = metrics.registry.get_sample_value
+    assert count("entity_matching_batch_rows_count", {"route": "match"}) == 2
+    assert count("entity_matching_batch_rows_sum", {"route": "match"}) == 6
+    assert count("entity_matching_batch_seconds_count", {"route": "match"}) == 2
+    assert count("entity_matching_queue", {"route": "match"}) == 0
+
+
+def test_clients_that_were_answered_together_are_so_again_and_a_single_one_does_not_wait(served: Served) -> None:
+    metrics = Metrics()
+    matching = Matching(ServingSettings(batch_wait_ms=5_000), metrics)
+    count = metrics.registry.get_sample_value
+
+    async def ask(number: int, late: float = 0.0) -> None:
+        await asyncio.sleep(late)
+        asked = read_request(b'{"record": {"company_name": "BP %d"}}' % number, served.matcher.schema, LIMITS)
+        assert served.reference is not None
+        await matching.match(served, served.reference, asked)
+
+    async def twice() -> float:
+        await asyncio.gather(*(ask(number) for number in range(3)))
+        await asyncio.gather(*(ask(number, number / 20) for number in range(3)))
+        alone = Matching(ServingSettings(batch_wait_ms=5_000), Metrics())
+        assert served.reference is not None
+        started = time.monotonic()
+        for _ in range(2):
+            asked = read_request(b'{"record": {"company_name": "BP"}}', served.matcher.schema, LIMITS)
+            await alone.match(served, served.reference, asked)
+        return time.monotonic() - started
+
+    assert asyncio.run(twice()) < 4
+    assert count("entity_matching_batch_rows_count", {"route": "match"}) == 2
+    assert count("entity_matching_batch_rows_sum", {"route": "match"}) == 6
 
 
 def test_requests_beyond_the_queue_are_refused(served: Served) -> None:
     async def ask() -> list[object]:
-        matching = Matching(queue=2)
-        asked = read_request(b'{"record": {"company_name": "BP"}}', served.matcher.schema, MatchLimits())
+        matching = Matching(ServingSettings(queue=2), Metrics())
+        asked = read_request(b'{"record": {"company_name": "BP"}}', served.matcher.schema, LIMITS)
         assert served.reference is not None
         calls = (matching.match(served, served.reference, asked) for _ in range(4))
         return await asyncio.gather(*calls, return_exceptions=True)
@@ -177,12 +240,12 @@ def test_a_large_request_lets_others_in_between(served: Served) -> None:
     order: list[str] = []
 
     async def ask() -> None:
-        matching = Matching(queue=9, rows=4)
+        matching = Matching(ServingSettings(match_rows=4), Metrics())
         assert served.reference is not None
         schema = served.matcher.schema
         record = b'{"company_name": "BP"}'
-        large = read_request(b'{"records": [%s]}' % b",".join([record] * 40), schema, MatchLimits())
-        small = read_request(b'{"record": %s}' % record, schema, MatchLimits())
+        large = read_request(b'{"records": [%s]}' % b",".join([record] * 40), schema, LIMITS)
+        small = read_request(b'{"record": %s}' % record, schema, LIMITS)
 
         async def note(name: str, asked: Any) -> None:
             rows = await matching.match(served, served.reference, asked)  # type: ignore[arg-type]

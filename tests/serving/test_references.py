@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from entity_matching.config import MatcherSettings, SearchSettings
-from entity_matching.errors import EntityMatchingError
+from entity_matching.errors import ArtifactError, EntityMatchingError
 from entity_matching.jobs.references import reference_version
 from entity_matching.lakehouse import LakehouseSettings, open_lakehouse
 from entity_matching.lakehouse.tables import REFERENCE_ENTITIES
@@ -70,6 +71,19 @@ def test_the_reference_is_made_when_missing_and_again_when_the_table_changes(
     assert Reference.load(second.folder).table.num_rows == 3
     with open_lakehouse(home) as lake:
         assert reference_version(lake, MATCHER.schema, MATCHER.settings.search) == second.version
+
+
+def test_a_damaged_reference_is_made_anew(home: LakehouseSettings) -> None:
+    settings = ServingSettings(lakehouse=home)
+    load(home, "Siemens", "BP")
+    first = ready(settings, MATCHER)
+    assert first is not None
+    file = first.folder / "index" / "words" / "words.npy"
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(ArtifactError, match=re.escape(str(first.folder))):
+        Reference.load(first.folder)
+    assert ready(settings, MATCHER, damaged=first.version) == first
+    assert Reference.load(first.folder).table.num_rows == 2
 
 
 def test_a_catalog_without_reference_has_none_and_is_asked_once(

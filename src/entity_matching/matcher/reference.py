@@ -16,7 +16,7 @@ from entity_matching.normalize import normalize_table
 from entity_matching.records import KEY, part
 from entity_matching.schema import Kind, Schema, Side
 from entity_matching.search import CandidateIndex
-from entity_matching.storage import read_table, replace_folder, write_table
+from entity_matching.storage import damaged, read_table, replace_folder, write_table
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,12 @@ class Reference:
 
         :raises ArtifactError: if a file is missing, damaged or of a newer format.
         """
-        table = read_table(Path(folder), "records").combine_chunks()
-        return cls(table, CandidateIndex.load(Path(folder) / "index"))
+        folder = Path(folder)
+        table = read_table(folder, "records").combine_chunks()
+        index = CandidateIndex.load(folder / "index")
+        if index.rows != table.num_rows:
+            raise damaged(folder, f"it has {table.num_rows} records, and its index {index.rows}")
+        return cls(table, index)
 
     def distinct_rows(self, schema: Schema) -> NDArray[np.int64]:
         """Return the first row of each distinct wording, ascending: rows whose names and texts all differ."""

@@ -49,7 +49,7 @@ def create_app(settings: ServingSettings, current: Current, tokens: Tokens) -> F
     )
     errors.install(app)
     _add_invocations(app, settings, current)
-    app.include_router(match_route.router(current, queue=settings.queue))
+    app.include_router(match_route.router(current, settings, current.metrics))
     _add_health(app, current)
     names = {settings.path: "invocations", INVOCATIONS: "invocations"}
     paths = ("/match", "/health", "/ready", "/metrics", "/openapi.json", "/docs")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from entity_matching.serving.errors import DeadlineError, UnavailableError
-from entity_matching.serving.metrics import Metrics
+from entity_matching.serving.metrics import PAIRS, Metrics
 from entity_matching.serving.settings import ServingSettings
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ class Batcher:
                 raise UnavailableError("The endpoint is stopping.")
             self._parts.append(part)
             self._arrived(coming)
-            self.metrics.queue.set(len(self._parts))
+            self.metrics.waiting(PAIRS, len(self._parts))
             self._changed.notify_all()
 
     def _arrived(self, coming: Coming | None) -> None:
@@ -127,8 +127,8 @@ class Batcher:
         while batch := self._next():
             started = time.perf_counter()
             _judge(batch)
-            self.metrics.batch_seconds.observe(time.perf_counter() - started)
-            self.metrics.batch_rows.observe(sum(part.left.num_rows for part in batch))
+            rows = sum(part.left.num_rows for part in batch)
+            self.metrics.batch(PAIRS, rows, time.perf_counter() - started)
 
     def _next(self) -> list[_Part]:
         """Wait for pairs, and return those to judge next; none if there will be no more."""
@@ -141,7 +141,7 @@ class Batcher:
                     break
                 self._changed.wait(left)
             batch = self._take()
-            self.metrics.queue.set(len(self._parts))
+            self.metrics.waiting(PAIRS, len(self._parts))
             return batch
 
     def _take(self) -> list[_Part]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 import pyarrow as pa
 
-from entity_matching.errors import EntityMatchingError
+from entity_matching.errors import ArtifactError, EntityMatchingError
 from entity_matching.jobs import models
 from entity_matching.jobs.references import SavedReference
 from entity_matching.matcher import Matcher
@@ -28,8 +28,18 @@ from entity_matching.serving.settings import ServingSettings
 
 log = logging.getLogger(__name__)
 
-FindReference = Callable[[ServingSettings, Matcher], SavedReference | None]
-"""Finds the catalog's present reference made ready for a matcher; ``None`` if the catalog has none."""
+
+class FindReference(Protocol):
+    """Finds the catalog's present reference made ready for a matcher."""
+
+    def __call__(
+        self, settings: ServingSettings, matcher: Matcher, damaged: str | None = None
+    ) -> SavedReference | None:
+        """Return it; ``None`` if the catalog has none.
+
+        :param damaged: a version that was found and cannot be read: it is made ready anew.
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +59,7 @@ class Current:
     """
 
     def __init__(
-        self, settings: ServingSettings, metrics: Metrics, find_reference: FindReference = lambda *_: None
+        self, settings: ServingSettings, metrics: Metrics, find_reference: FindReference = lambda *_, **__: None
     ) -> None:
         self.settings, self.metrics, self.find_reference = settings, metrics, find_reference
         self.batcher = Batcher(settings, metrics)
@@ -130,8 +140,28 @@ class Current:
         if found is None:
             return Loaded(loaded.model_version, loaded.matcher)
         present = self.get()
-        there = present.reference if present.reference_version == found.version else Reference.load(found.folder)
+        same = present.reference_version == found.version
+        there = present.reference if same else self._read(found, loaded.matcher)
         return Loaded(loaded.model_version, loaded.matcher, there, found.version)
+
+    def _read(self, found: SavedReference, matcher: Matcher) -> Reference:
+        """Read a saved reference; one that is damaged is made ready anew.
+
+        :raises EntityMatchingError: if that cannot be done here.
+        """
+        try:
+            return Reference.load(found.folder)
+        except ArtifactError as damage:
+            log.warning("The reference %s is made ready anew: %s", found.version, damage.message)
+            try:
+                again = self.find_reference(self.settings, matcher, damaged=found.version)
+                return Reference.load((again or found).folder)
+            except EntityMatchingError as error:
+                told, why = (one.message.rstrip(".") for one in (damage, error))
+                raise ArtifactError(
+                    f"The saved reference is damaged ({told}), and cannot be made anew here ({why}).",
+                    remedy="Make it anew where that can be done: entity-matching run run-pipeline",
+                ) from error
 
     def _serve(self, loaded: Loaded) -> None:
         """Serve something else from now on; requests that have begun end as they began."""

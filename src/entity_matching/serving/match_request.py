@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from entity_matching.normalize.strings import to_strings
 from entity_matching.schema import Schema, Side
 from entity_matching.serving.errors import BadRequestError, InvalidValueError
+from entity_matching.serving.settings import ServingSettings
+
+log = logging.getLogger(__name__)
 
 Record = Mapping[str, Any]
 EXAMPLES: dict[str, dict[str, Any]] = {
@@ -35,18 +39,6 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 """Requests as the OpenAPI page shows them."""
 _SHOWN = 40
 """Characters of a name that a message repeats."""
-
-
-@dataclass(frozen=True)
-class MatchLimits:
-    """What one request may ask for.
-
-    :param records: records at most.
-    :param candidates: candidates at most that are listed for a record.
-    """
-
-    records: int = 1_000
-    candidates: int = 50
 
 
 class MatchRequest(BaseModel):
@@ -89,8 +81,10 @@ class Asked:
     """The records' own keys, ``None`` where a record gives none."""
 
 
-def read_request(body: bytes, schema: Schema, limits: MatchLimits) -> Asked:
+def read_request(body: bytes, schema: Schema, limits: ServingSettings) -> Asked:
     """Read the body of a request.
+
+    :param limits: how many records and candidates it may ask for.
 
     :raises BadRequestError: if it is not JSON.
     :raises InvalidValueError: naming the record, counted from 1, and the attribute that cannot be taken.
@@ -101,14 +95,16 @@ def read_request(body: bytes, schema: Schema, limits: MatchLimits) -> Asked:
         raise InvalidValueError("expected either 'record' or 'records'.", remedy="Give one of the two.")
     if not records:
         raise InvalidValueError("'records' is empty.", remedy="Give at least one record.")
-    if len(records) > limits.records:
+    if len(records) > limits.match_records:
+        log.warning("A request has %s records; 'match_records' allows %s.", len(records), limits.match_records)
         raise InvalidValueError(
-            f"there are {len(records):,} records; one request may have {limits.records:,}.",
+            f"there are {len(records):,} records; one request may have {limits.match_records:,}.",
             remedy="Send them in several requests.",
         )
-    if envelope.candidates is not None and envelope.candidates > limits.candidates:
+    if envelope.candidates is not None and envelope.candidates > limits.match_candidates:
+        log.warning("A request wants more candidates than 'match_candidates' allows: %s.", limits.match_candidates)
         raise InvalidValueError(
-            f"'candidates' is {envelope.candidates:,}; at most {limits.candidates:,} are listed.",
+            f"'candidates' is {envelope.candidates:,}; at most {limits.match_candidates:,} are listed.",
             remedy="Ask for fewer.",
         )
     reader = _Reader(schema, ignore=envelope.unknown_attributes == "ignore")

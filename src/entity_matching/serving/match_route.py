@@ -12,9 +12,11 @@ from starlette.responses import Response
 from entity_matching.serving.errors import MediaTypeError, UnavailableError
 from entity_matching.serving.invocations import Refusal
 from entity_matching.serving.match_answer import EXAMPLE, MatchAnswer
-from entity_matching.serving.match_request import EXAMPLES, MatchLimits, MatchRequest, read_request
+from entity_matching.serving.match_request import EXAMPLES, MatchRequest, read_request
 from entity_matching.serving.matching import Answering, Matching
+from entity_matching.serving.metrics import Metrics
 from entity_matching.serving.seen import seen_of
+from entity_matching.serving.settings import ServingSettings
 
 PATH = "/match"
 LONG = 100_000
@@ -36,23 +38,25 @@ _REFUSED = {
 class Serves(Protocol):
     """Whatever knows which model and reference are in force."""
 
+    @property
+    def problem(self) -> str | None:
+        """Why newer ones could not be taken; ``None`` if nothing is wrong."""
+        ...
+
     def get(self) -> Answering:
         """Return them."""
         ...
 
 
-def router(current: Serves, limits: MatchLimits | None = None, *, queue: int = 256, threads: int = 1) -> APIRouter:
+def router(current: Serves, settings: ServingSettings, metrics: Metrics) -> APIRouter:
     """Return the route.
 
     :param current: asked once for each request.
-    :param queue: requests at most that wait or are being answered.
-    :param threads: batches that are matched at once.
     """
-    allowed = limits or MatchLimits()
-    matching = Matching(queue, threads)
+    matching = Matching(settings, metrics)
     routes = APIRouter(tags=["match"])
 
-    @routes.post(PATH, summary="Match records against the reference", **_described())
+    @routes.post(PATH, summary="Match records against the reference", **_described(settings))
     async def match(request: Request) -> Response:
         """Say which record of the reference each record denotes: how sure, and why.
 
@@ -66,12 +70,14 @@ def router(current: Serves, limits: MatchLimits | None = None, *, queue: int = 2
         answering, seen = current.get(), seen_of(request.scope)
         seen.model_version = answering.model_version
         reference, version = answering.reference, answering.reference_version
+        if reference is None and current.problem is not None:
+            raise UnavailableError(f"There is no reference to match against. {current.problem}")
         if reference is None:
             raise UnavailableError(
                 "The catalog has no reference records to match against.",
                 remedy="Load them: entity-matching run setup-unity-catalog -- --reference FILE",
             )
-        given = (body, answering.matcher.schema, allowed)
+        given = (body, answering.matcher.schema, settings)
         asked = read_request(*given) if len(body) < LONG else await asyncio.to_thread(read_request, *given)
         seen.rows = asked.table.num_rows
         results = await matching.match(answering, reference, asked)
@@ -89,9 +95,12 @@ def _check_type(given: str | None) -> None:
         )
 
 
-def _described() -> dict[str, Any]:
+def _described(settings: ServingSettings) -> dict[str, Any]:
     """Return what the OpenAPI page says of the route: it reads its request itself, to say what is wrong with it."""
     schema = MatchRequest.model_json_schema()
+    for name, limit in (("records", {"maxItems": settings.match_records}),
+                        ("candidates", {"maximum": settings.match_candidates})):  # fmt: skip
+        schema["properties"][name]["anyOf"][0] |= limit  # the other one is null
     refused = {status: {"model": Refusal, "description": text} for status, text in _REFUSED.items()}
     answered = {"model": MatchAnswer, "content": {"application/json": {"example": EXAMPLE}}}
     return {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,13 +16,13 @@ import pyarrow as pa
 from entity_matching.serving.errors import BusyError
 from entity_matching.serving.match_answer import results
 from entity_matching.serving.match_request import Asked
+from entity_matching.serving.metrics import RECORDS, Metrics
+from entity_matching.serving.settings import ServingSettings
 
 if TYPE_CHECKING:
     from entity_matching.matcher import Matcher
     from entity_matching.matcher.reference import Reference
 
-ROWS = 128
-"""Records matched at once at most: a request with more goes in parts, and others come in between."""
 Result = dict[str, Any]
 
 
@@ -62,20 +64,19 @@ class _Part:
 class Matching:
     """Matches what requests bring, as many at once as wait.
 
-    While a batch is matched, others come together: no request waits for others to come.
-
-    :param queue: requests at most that wait or are being answered; further ones are refused.
-    :param threads: batches matched at once.
-    :param rows: records of a batch at most.
+    While a batch is matched, others come together. One that was asked alone is answered at once; where several were
+    answered together just before, their clients are about to ask again, and a moment is waited for as many.
     """
 
-    def __init__(self, queue: int, threads: int = 1, rows: int = ROWS) -> None:
-        self.queue, self.threads, self.rows = queue, threads, rows
+    def __init__(self, settings: ServingSettings, metrics: Metrics) -> None:
+        self.queue, self.rows, self.wait_s = settings.queue, settings.match_rows, settings.batch_wait_ms / 1000
+        self.metrics = metrics
         self._waiting: deque[_Part] = deque()
         self._requests = 0
-        self._going = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._pool = ThreadPoolExecutor(threads, "match")
+        self._together = 1
+        self._enough = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._pool = ThreadPoolExecutor(1, "match")
 
     async def match(self, answering: Answering, reference: Reference, asked: Asked) -> list[Result]:
         """Return the decisions on a request's records, in their order.
@@ -99,28 +100,46 @@ class Matching:
 
     async def _part(self, part: _Part) -> pa.Table:
         self._waiting.append(part)
-        if self._going < self.threads:
-            self._going += 1
-            task = asyncio.create_task(self._work())
-            self._tasks.add(task)  # the loop itself keeps only a weak reference
-            task.add_done_callback(self._tasks.discard)
+        self.metrics.waiting(RECORDS, len(self._waiting))
+        if len(self._waiting) >= self._together:
+            self._enough.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._work())  # the loop itself keeps only a weak reference
         return await part.answer
 
     async def _work(self) -> None:
         """Match until nothing waits."""
         loop = asyncio.get_running_loop()
         try:
-            while batch := self._take():
+            while self._waiting:
+                await self._gather()
+                batch = self._take()
+                self._together = max(len(batch), 1)
+                self.metrics.waiting(RECORDS, len(self._waiting))
+                if not batch:
+                    continue
+                started = time.perf_counter()
                 try:
                     tables = await loop.run_in_executor(self._pool, _match, batch)
                 except Exception as error:  # noqa: BLE001 - it is told to whoever asked
                     await self._one_by_one(batch, error)
                     continue
+                rows = sum(part.table.num_rows for part in batch)
+                self.metrics.batch(RECORDS, rows, time.perf_counter() - started)
                 for part, table in zip(batch, tables, strict=True):
                     if not part.answer.done():
                         part.answer.set_result(table)
         finally:
-            self._going -= 1
+            self._task = None
+
+    async def _gather(self) -> None:
+        """Wait a moment for as many as were matched together before."""
+        if len(self._waiting) >= self._together:
+            return
+        self._enough.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.wait_s):
+                await self._enough.wait()
 
     async def _one_by_one(self, batch: Sequence[_Part], error: Exception) -> None:
         """Match each part alone, so that one that cannot be matched does no harm to the others."""

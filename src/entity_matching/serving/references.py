@@ -39,8 +39,6 @@ from entity_matching.serving.settings import ServingSettings
 
 log = logging.getLogger(__name__)
 
-REMOTE_EVERY = 300.0
-"""Seconds between two looks at a table that is not on this machine, for which a session must be opened."""
 _USED_EVERY = 3600.0
 """Seconds after which a reference in use is marked as used, so that runs do not remove it."""
 _VERSION = re.compile(r"(\d{20})\.(?:json|checkpoint.*\.parquet)")
@@ -50,9 +48,10 @@ _answers: dict[tuple[object, ...], tuple[float, SavedReference | None]] = {}
 """What the maker said, and when, by what it was asked: a failure is told anew, an answer is kept."""
 
 
-def ready(settings: ServingSettings, matcher: Matcher) -> SavedReference | None:
+def ready(settings: ServingSettings, matcher: Matcher, damaged: str | None = None) -> SavedReference | None:
     """Return the catalog's present reference, made ready for a matcher; ``None`` if the catalog has none.
 
+    :param damaged: a version that was found here and cannot be read: it is made ready anew.
     :raises EntityMatchingError: if it must be made ready, and cannot be.
     """
     lakehouse = settings.lakehouse
@@ -62,14 +61,15 @@ def ready(settings: ServingSettings, matcher: Matcher) -> SavedReference | None:
         if state is None:
             return None
         found = _saved(lakehouse, state, matcher)
-        if found is not None:
+        if found is not None and found.version != damaged:
             return found
     asked = (lakehouse, state, matcher.schema.to_yaml(), matcher.settings.search)
     when, answer = _answers.get(asked, (0.0, None))
     empty = state is not None and when and answer is None  # and it stays so until the table changes
-    if empty or (state is None and when and time.monotonic() - when < REMOTE_EVERY):
+    fresh = state is None and when and time.monotonic() - when < settings.remote_refresh_s
+    if empty or (fresh and damaged is None):
         return answer
-    answer = _made(lakehouse, state, matcher)
+    answer = _made(lakehouse, state, matcher, damaged)
     _answers.clear()
     _answers[asked] = (time.monotonic(), answer)
     return answer
@@ -121,14 +121,18 @@ def _saved(lakehouse: LakehouseSettings, state: str, matcher: Matcher) -> SavedR
     return SavedReference(version, folder)
 
 
-def _made(lakehouse: LakehouseSettings, state: str | None, matcher: Matcher) -> SavedReference | None:
+def _made(
+    lakehouse: LakehouseSettings, state: str | None, matcher: Matcher, damaged: str | None
+) -> SavedReference | None:
     """Make it ready, in one process at a time: the others then find what that one made."""
     try:
         lakehouse.locks.mkdir(parents=True, exist_ok=True)
         lock = FileLock(lakehouse.locks / "endpoint-reference.lock")
         with lock:
             found = None if state is None else _saved(lakehouse, state, matcher)
-            return found or _by_maker(lakehouse, matcher)
+            if found is not None and found.version != damaged:
+                return found
+            return _by_maker(lakehouse, matcher)  # which looks whether it can be read
     except OSError as error:
         raise EntityMatchingError(
             f"The reference must be made ready, and nothing can be written here: {error}.",

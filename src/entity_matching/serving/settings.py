@@ -40,8 +40,12 @@ class ServingSettings:
     :param queue: requests at most that wait or are answered at once; further ones get 429.
     :param threads: requests at most that are read and written at once.
     :param batch_rows: pairs at most that are judged at once.
-    :param batch_wait_ms: milliseconds at most that a pair waits for others that are being read already.
+    :param batch_wait_ms: milliseconds at most that a pair or a record waits for others that are about to come.
+    :param match_records: records at most that one request may have matched.
+    :param match_candidates: candidates at most that are listed for a record.
+    :param match_rows: records at most that are matched at once.
     :param refresh_s: seconds between two looks for a new model or reference.
+    :param remote_refresh_s: the same for a reference that is not on this machine, where a look needs a session.
     :param log: file that the log is appended to; by default it goes to stderr.
     """
 
@@ -60,7 +64,11 @@ class ServingSettings:
     threads: int = 64
     batch_rows: int = 256
     batch_wait_ms: float = 2.0
+    match_records: int = 1_000
+    match_candidates: int = 50
+    match_rows: int = 128
     refresh_s: float = 5.0
+    remote_refresh_s: float = 300.0
     log: Path | None = None
 
     def __post_init__(self) -> None:
@@ -75,10 +83,11 @@ class ServingSettings:
             )
         if not 0 <= self.port <= 65_535:
             raise SettingsError(f"the port is {self.port}.", remedy="Give one from 0 to 65535.")
-        for name in ("workers", "max_body", "memory", "queue", "threads", "batch_rows"):
+        counts = ("workers", "max_body", "memory", "queue", "threads", "batch_rows")
+        for name in (*counts, "match_records", "match_candidates", "match_rows"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"'{name}' is {getattr(self, name)}.", remedy="Give at least 1.")
-        for name in ("timeout_s", "read_timeout_s", "keep_alive_s", "refresh_s"):
+        for name in ("timeout_s", "read_timeout_s", "keep_alive_s", "refresh_s", "remote_refresh_s"):
             if not getattr(self, name) > 0:
                 raise SettingsError(f"'{name}' is {getattr(self, name)}.", remedy="Give seconds, above 0.")
         if not self.batch_wait_ms >= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import threading
 import time
@@ -11,14 +12,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from entity_matching.cli.main import app
 from entity_matching.jobs.models import publish, put_in_force
 from entity_matching.lakehouse import LakehouseSettings
+from entity_matching.registry.checksums import write_checksums
+from entity_matching.registry.tracking import TrainingRecord, log_and_register
+from entity_matching.registry.versions import Versions
 from entity_matching.serving.server import Running
 from entity_matching.serving.settings import ServingSettings
 from entity_matching.serving.tokens import Permission, Tokens
@@ -107,6 +115,40 @@ def test_a_new_champion_is_served_without_a_request_lost(endpoint: Any, trained:
     finally:
         put_in_force(lakehouse, "first")
         eventually(lambda: all(endpoint.get("/ready").data["model_version"] == "first" for _ in range(10)))
+
+
+def test_promoting_and_rolling_back_in_the_registry_loses_no_request(
+    trained: Any, tmp_path: Path, give_registry: Callable[[Path], None], launch_endpoint: Any
+) -> None:
+    lakehouse = LakehouseSettings(home=tmp_path / "home")
+    give_registry(lakehouse.home)
+    with Versions.open(lakehouse) as versions:
+        for matcher in (trained.first, trained.second):
+            number = registered(versions, matcher, tmp_path)
+            if number == "1":
+                versions.promote(number, by="ann", at=datetime(2026, 5, 4, tzinfo=UTC))
+    endpoint = launch_endpoint(ServingSettings(lakehouse, refresh_s=0.3))
+    endpoint.wait("/ready")
+    name, pairs = endpoint.settings.name, trained.pairs(5)
+    with loaded(endpoint, pairs, threads=3) as load:
+        for words, number in ((["promote", "2"], "2"), (["rollback"], "1")):
+            before = load.versions[f"{name}-{number}"]
+            done = CliRunner().invoke(app, ["models", *words, "--home", str(lakehouse.home)])
+            assert done.exit_code == 0, done.output
+            eventually(partial(lambda n, seen: load.versions[n] > seen + 10, f"{name}-{number}", before))
+            assert endpoint.get("/ready").data["model_version"] == number
+    assert (set(load.statuses), load.lost) == ({200}, [])
+    assert set(load.versions) == {f"{name}-1", f"{name}-2"}
+
+
+def registered(versions: Versions, matcher: Any, folder: Path) -> str:
+    """Register a matcher; return its number."""
+    artifact, code = folder / "model", folder / "code.py"
+    matcher.save(artifact)
+    code.write_text("import mlflow\nmlflow.models.set_model(mlflow.pyfunc.PythonModel())\n", encoding="utf-8")
+    model = {"python_model": str(code), "artifacts": {"model": str(artifact)}, "pip_requirements": ["numpy"]}
+    checksum = write_checksums(artifact)
+    return log_and_register(versions, TrainingRecord(secrets.token_hex(4), {}), model, checksum)
 
 
 def trained_answers(matcher: Any, pairs: list[dict[str, str]]) -> list[float]:

@@ -80,7 +80,7 @@ def test_what_ditto_adds_is_told_where_the_training_says_it(capsys: pytest.Captu
     trained = {"held_out": {"records": 240, "features": figures, "with_ditto": {**figures, "f1": 0.98}}}
     deploy_local.tell_ditto(trained, Terminal())
     told = capsys.readouterr().out
-    assert "240 labelled records" in told and "0.970" in told and "0.980" in told
+    assert "240 held-out records" in told and "0.970" in told and "0.980" in told
     deploy_local.tell_ditto({"held_out": {"records": 240, "features": figures}}, Terminal())
     deploy_local.tell_ditto({}, Terminal())
     assert capsys.readouterr().out == ""

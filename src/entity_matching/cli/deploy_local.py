@@ -131,7 +131,10 @@ def _tell_next(site: Site, deployed: Deployed, rows: list[dict[str, Any]]) -> No
     if running is not None and rows and rows[0]["entity"]:
         name = _shown(deployed.lakehouse).name
         pair = [shlex.quote(json.dumps({name: rows[0][side]}, ensure_ascii=False)) for side in ("record", "entity")]
+        terminal.say(f"  export ENTITY_MATCHING_TOKEN=$({command} endpoint token create me{where})")
         terminal.say(f"  {command} endpoint query -t local --left {pair[0]} --right {pair[1]}{where}")
+    if (site.root / "examples" / "companies").is_dir():
+        terminal.say(f"Measured on truth held back, without labels, with them, and with Ditto: {command} demo")
     terminal.say(f"Stop both, and keep the tables: {command} destroy -t local --yes{where}")
 
 
@@ -150,7 +153,7 @@ def tell_ditto(trained: dict[str, Any], terminal: Terminal) -> None:
     alone, blended = held.get("features"), held.get("with_ditto")
     if not alone or not blended:
         return
-    table = grid(f"What Ditto adds, on {held['records']:,} labelled records held out fold by fold",
+    table = grid(f"What Ditto adds ({held['records']:,} held-out records)",
                  "", "#precision", "#recall", "#F1")  # fmt: skip
     for name, figures in (("features alone", alone), ("features and Ditto", blended)):
         texts = ("–" if figures[one] is None else f"{figures[one]:.3f}" for one in ("precision", "recall", "f1"))

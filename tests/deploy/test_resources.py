@@ -71,6 +71,14 @@ def test_every_variable_is_used(bundle: Bundle) -> None:
     assert unused == []
 
 
+def test_a_task_that_took_too_long_is_tried_again_as_its_variable_says(bundle: Bundle) -> None:
+    jobs = ("entity_matching_pipeline", "adhoc_entity_matching")
+    tasks = [task for key in jobs for task in bundle.jobs[key]["tasks"]]
+
+    assert len(tasks) == 6
+    assert all(task["retry_on_timeout"] is True and task["max_retries"] > 0 for task in tasks)
+
+
 @pytest.mark.parametrize("phase", [1, 2, 3])
 def test_a_phase_file_is_short_and_says_what_is_in_it(phase: int) -> None:
     lines = (ROOT / f"databricks-phase{phase}.yml").read_text().splitlines()

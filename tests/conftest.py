@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # two workers on two cores: threads would only wait for each other, and must not spin while they do
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_THREAD_LIMIT", "1")  # for LightGBM, too, which is told a number by the settings
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # The first example reads the tables of words and forms, and machines are busy: time is tested where it matters.
@@ -28,6 +29,8 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 SPARK_SERVER = "tests/spark/"
+LONG = (SPARK_SERVER, "tests/deploy/local/", "tests/jobs/", "tests/serving/", "tests/cli/", "tests/lakehouse/")
+"""Tests with processes and tables of their own, which take longest."""
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = ("col", "val", "company", "name", "country", "city", "title", "price")
 
@@ -47,7 +50,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
         def _split_scope(self, nodeid: str) -> str:
             return SPARK_SERVER if nodeid.startswith(SPARK_SERVER) else super()._split_scope(nodeid)
 
+    config.option.loadscopereorder = False  # else files of many tests go first
     return BySetUp(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest where several processes test: none is then left to one at the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: next((n for n, at in enumerate(LONG) if item.nodeid.startswith(at)), len(LONG)))
 
 
 @pytest.fixture(autouse=True)

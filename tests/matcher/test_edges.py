@@ -54,7 +54,7 @@ def test_awkward_names_each_get_an_answer(companies: Companies, blind: Matcher) 
 
 
 def test_awkward_reference_records_do_no_harm(companies: Companies) -> None:
-    names = ["Vestas Wind Systems A/S", *AWKWARD.values()]
+    names = ["Vestas Wind Systems A/S", *(name[:1_000_000] for name in AWKWARD.values())]  # each is learnt from, too
     reference = pa.table({"company_id": [f"R{n}" for n in range(len(names))], "company_name": names})
     source = companies.source.slice(0, 5).select(["source_id", "company_name"])
     schema = Schema.from_yaml("{key: {source: source_id, reference: company_id}, attributes: {company_name: name}}")

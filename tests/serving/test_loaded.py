@@ -12,6 +12,7 @@ from entity_matching.errors import EntityMatchingError
 from entity_matching.jobs.models import publish
 from entity_matching.jobs.references import SavedReference
 from entity_matching.lakehouse import LakehouseSettings
+from entity_matching.normalize import categories
 from entity_matching.serving.loaded import Current
 from entity_matching.serving.metrics import Metrics
 from entity_matching.serving.settings import ServingSettings
@@ -54,6 +55,16 @@ def test_a_damaged_reference_is_made_anew(
     found = current.get().reference
     assert found is not None and found.table.num_rows == 50
     assert (current.problem, current.get().reference_version) == (None, "abc")
+
+
+def test_nothing_is_left_to_be_read_at_the_first_request(
+    trained: Any, tmp_path: Path, serving: Callable[[Any], Current]
+) -> None:
+    categories._further_countries.cache_clear()
+    saved = SavedReference("abc", tmp_path / "abc")
+    trained.first.prepare(trained.reference.slice(0, 50)).save(saved.folder)
+    assert serving(lambda *_, **__: saved).get().reference is not None
+    assert categories._further_countries.cache_info().currsize == 1
 
 
 def test_one_that_cannot_be_is_told_with_what_to_do_until_it_is_whole(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 import psutil
-import pyarrow as pa
 
 from entity_matching.errors import ArtifactError, EntityMatchingError
 from entity_matching.jobs import models
@@ -18,15 +18,20 @@ from entity_matching.matcher import Matcher
 from entity_matching.matcher.reference import Reference
 from entity_matching.registry.entities import read_entities
 from entity_matching.registry.location import RegistryLocation
-from entity_matching.registry.signature import LEFT, RIGHT, input_example
+from entity_matching.registry.signature import LEFT, RIGHT
 from entity_matching.schema import Side
 from entity_matching.serving.batching import Batcher
 from entity_matching.serving.logs import FIELDS
+from entity_matching.serving.match_request import read_request
 from entity_matching.serving.metrics import Metrics
 from entity_matching.serving.scoring import Scoring
 from entity_matching.serving.settings import ServingSettings
 
 log = logging.getLogger(__name__)
+
+
+_WARMED = 3
+"""Times that an example is matched first: values that are asked for a third time are kept sorted."""
 
 
 class FindReference(Protocol):
@@ -168,6 +173,8 @@ class Current:
         before, scoring = self._now or (None, None)
         if before is not None and before.matcher is loaded.matcher and before.reference is loaded.reference:
             return
+        if loaded.reference is not None:
+            _warm_up(loaded.matcher, loaded.reference)
         if before is None or scoring is None or before.matcher is not loaded.matcher:
             _warm_up(loaded.matcher)
             scoring = Scoring(loaded.matcher, self.batcher)
@@ -199,14 +206,19 @@ class Current:
             self.refresh()
 
 
-def _warm_up(matcher: Matcher) -> None:
-    """Judge an example, so that what is read at the first use is read before the first request."""
-    example = input_example(matcher.schema)
-    sides = ((LEFT, Side.SOURCE), (RIGHT, Side.REFERENCE))
-    tables: list[pa.Table] = [
-        read_entities(example[column].tolist(), matcher.schema, side, column) for column, side in sides
-    ]
-    matcher.score_pairs(*tables)
+def _warm_up(matcher: Matcher, reference: Reference | None = None) -> None:
+    """Ask about an example, so that what is read at the first use is read before the first request.
+
+    Its values are known nowhere: so all is looked through, such as the names of countries in all languages.
+    """
+    example = {attribute.name: "example" for attribute in matcher.schema.attributes}
+    if reference is None:
+        text, sides = [json.dumps(example)], ((LEFT, Side.SOURCE), (RIGHT, Side.REFERENCE))
+        matcher.score_pairs(*(read_entities(text, matcher.schema, side, column) for column, side in sides))
+        return
+    asked = read_request(json.dumps({"record": example}).encode(), matcher.schema, ServingSettings())
+    for _ in range(_WARMED):
+        matcher.match_prepared(asked.table, reference)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

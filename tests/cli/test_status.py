@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.filling import fill
 
 from entity_matching.jobs import models
 from entity_matching.jobs.job import Context
@@ -18,7 +19,6 @@ from entity_matching.jobs.metrics import record_metrics
 from entity_matching.lakehouse import Lakehouse, LakehouseSettings, open_lakehouse
 from entity_matching.lakehouse.lock import exclusive_run
 from entity_matching.lakehouse.tables import MATCHED_ENTITIES, PIPELINE_RUNS, QUARANTINE, SOURCE_ENTITIES
-from entity_matching.lakehouse.writes import merge
 
 pytestmark = pytest.mark.spark
 
@@ -41,11 +41,11 @@ def _run(lake: Lakehouse, run_id: str, hours: int, **jobs: str) -> None:
     ended = [None if status == "running" else time + timedelta(seconds=30)
              for time, status in zip(started, jobs.values(), strict=True)]  # fmt: skip
     messages = ["no space left" if status == "failed" else None for status in jobs.values()]
-    merge(lake, PIPELINE_RUNS, lake.frame(pa.table({
+    fill(lake, PIPELINE_RUNS, pa.table({
         "run_id": [run_id] * len(jobs), "job": [job.replace("_", "-") for job in jobs], "status": list(jobs.values()),
         "message": pa.array(messages, pa.string()), "parameters": ["{}"] * len(jobs),
         "started_at": pa.array(started, STAMP), "finished_at": pa.array(ended, STAMP),
-    })))  # fmt: skip
+    }))  # fmt: skip
 
 
 def _hours_later(hours: int) -> datetime:
@@ -59,19 +59,19 @@ def _fill(lake: Lakehouse) -> None:
     key = {"source_system": ["crm"], "source_id": ["S1"], "content_hash": ["h"], "run_id": ["r1"]}
     times = pa.array([DAY], STAMP)
     attributes = pa.array([[("name", "x")]], pa.map_(pa.string(), pa.string()))
-    merge(lake, SOURCE_ENTITIES, lake.frame(pa.table(
+    fill(lake, SOURCE_ENTITIES, pa.table(
         key | {"attributes": attributes, "row_hash": ["h"], "ingested_at": times}
-    )))  # fmt: skip
-    merge(lake, MATCHED_ENTITIES, lake.frame(pa.table(key | {
+    ))  # fmt: skip
+    fill(lake, MATCHED_ENTITIES, pa.table(key | {
         "decision": ["review"], "entity_id": ["E1"], "confidence": [0.5], "method": ["scored"], "reason": ["it may be"],
         "candidates": pa.array([[]], CANDIDATES), "version": pa.array([1], pa.int32()), "reference_version": ["v"],
         "model_version": ["m"], "matched_at": times,
-    })))  # fmt: skip
-    merge(lake, QUARANTINE, lake.frame(pa.table({
+    }))  # fmt: skip
+    fill(lake, QUARANTINE, pa.table({
         "row_id": ["1", "2"], "side": ["source"] * 2, "source_system": ["crm"] * 2, "raw": ["{}"] * 2,
         "reason": ["no key"] * 2, "origin": ["a.csv"] * 2, "line": pa.array([1, 2], pa.int64()),
         "quarantined_at": pa.array([DAY] * 2, STAMP), "run_id": ["r1", "r3"],
-    })))  # fmt: skip
+    }))  # fmt: skip
     decided = [("decisions", "match", 496), ("decisions", "review", 7)]
     record_metrics(Context(lake, "r1", partial(_hours_later, 0)), write=decided)
     for number, run_id in enumerate(("r1", "r2")):

@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.filling import fill
 
 from entity_matching.config import CascadeSettings, DittoSettings, MatcherSettings, ScorerSettings, SearchSettings
 from entity_matching.files import read_labels, read_table, write_table
@@ -29,7 +30,6 @@ from entity_matching.lakehouse.tables import (
     REVIEW_DECISIONS,
     SOURCE_ENTITIES,
 )
-from entity_matching.lakehouse.writes import merge
 from entity_matching.matcher import Matcher
 from entity_matching.schema import Schema
 
@@ -131,7 +131,7 @@ class Bronze:
             "ingested_at": pa.array([NOW] * table.num_rows, STAMP),
             **rows_of(table, self.companies.schema),
         }
-        merge(lake, SOURCE_ENTITIES, lake.frame(pa.table(columns)))
+        fill(lake, SOURCE_ENTITIES, pa.table(columns))
 
     def reference(self, lake: Lakehouse, table: pa.Table) -> None:
         """Put records in place of ``bronze.reference_entities``; the key is the column ``company_id``."""
@@ -140,7 +140,7 @@ class Bronze:
             "loaded_at": pa.array([NOW] * table.num_rows, STAMP),
             **rows_of(table, self.companies.schema),
         }
-        merge(lake, REFERENCE_ENTITIES, lake.frame(pa.table(columns)), complete=True)
+        fill(lake, REFERENCE_ENTITIES, pa.table(columns), complete=True)
 
     def example(self, lake: Lakehouse, **matchers: Matcher) -> None:
         """Load the example data, and keep matchers as versions; the last one is in force."""
@@ -264,7 +264,7 @@ def nights(companies: Companies, plain_matcher: Matcher, tmp_path_factory: pytes
             "note": pa.array([None, None], pa.string()),
             "decided_at": pa.array([NOW, NOW], STAMP),
         }
-        merge(lake, REVIEW_DECISIONS, lake.frame(pa.table(decisions)))
+        fill(lake, REVIEW_DECISIONS, pa.table(decisions))
     return made
 
 

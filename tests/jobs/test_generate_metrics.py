@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.filling import fill
 
 from entity_matching.errors import EntityMatchingError
 from entity_matching.jobs import models
@@ -28,7 +29,6 @@ from entity_matching.lakehouse.tables import (
     SCORED_CANDIDATES,
     SOURCE_ENTITIES,
 )
-from entity_matching.lakehouse.writes import merge
 from entity_matching.normalize import normalize_table
 from entity_matching.schema import Schema, Side
 
@@ -68,7 +68,7 @@ def _put(lake: Lakehouse, table: Table, rows: list[dict[str, Any]]) -> None:
         kind = TYPES.get(column.type, CANDIDATES.get(table))
         usual = None if column.nullable else {STAMP: DAY, pa.string(): "x", pa.int32(): 1}.get(kind, [])
         columns[column.name] = pa.array([row.get(column.name, usual) for row in rows], kind)
-    merge(lake, table, lake.frame(pa.table(columns)))
+    fill(lake, table, pa.table(columns))
 
 
 def _source(lake: Lakehouse, keys: list[str], country: str = "DE") -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 import pytest
+from tests.filling import fill
 
 from entity_matching.jobs import exact_match, score_candidates, write_results
 from entity_matching.jobs.job import Context, Job
@@ -17,7 +18,6 @@ from entity_matching.jobs.models import current, publish
 from entity_matching.lakehouse import Lakehouse
 from entity_matching.lakehouse.layout import Table
 from entity_matching.lakehouse.tables import MATCHED_ENTITIES, REVIEW_DECISIONS, SOURCE_ENTITIES
-from entity_matching.lakehouse.writes import merge
 from entity_matching.matcher import Matcher
 from entity_matching.schema import Schema
 
@@ -192,7 +192,7 @@ class World:
             "decided_at": stamp,
         }
         if self.reviews:
-            merge(self.lake, REVIEW_DECISIONS, self.lake.frame(pa.table(decided)))
+            fill(self.lake, REVIEW_DECISIONS, pa.table(decided))
         self._keep(REVIEW_DECISIONS, set(self.reviews))
 
     def _keep(self, table: Table, keys: set[Key]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.filling import put
 
 from entity_matching.config import SearchSettings
 from entity_matching.errors import SettingsError
@@ -17,9 +18,7 @@ from entity_matching.jobs.job import Context
 from entity_matching.jobs.pending import PendingSettings, pending
 from entity_matching.jobs.references import reference_folder
 from entity_matching.lakehouse import Lakehouse, LakehouseSettings, open_lakehouse
-from entity_matching.lakehouse.layout import Table
 from entity_matching.lakehouse.tables import MATCHED_ENTITIES, REVIEW_DECISIONS, SOURCE_ENTITIES
-from entity_matching.lakehouse.writes import merge
 from entity_matching.matcher.reference import Reference
 from entity_matching.schema import Schema
 
@@ -30,12 +29,6 @@ SCHEMA = Schema.model_validate(
 )
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 COLUMNS = {"crm": ("name",), "erp": ("name",)}
-CANDIDATES = pa.list_(pa.struct([("entity_id", pa.string()), ("confidence", pa.float64())]))
-TYPES: dict[str, pa.DataType] = {
-    "attributes": pa.map_(pa.string(), pa.string()), "confidence": pa.float64(), "version": pa.int32(),
-    "candidates": CANDIDATES,
-    **dict.fromkeys(["ingested_at", "matched_at", "decided_at"], pa.timestamp("us", "UTC")),
-}  # fmt: skip
 LISTED = [{"entity_id": key, "confidence": p} for key, p in (("Northern", 0.95), ("Southern", 0.2), ("Eastern", 0.1))]
 TIED = [{"entity_id": "Northern", "confidence": 0.995}, {"entity_id": "Southern", "confidence": 0.99}]
 STANDS = {"decision": "match", "confidence": 1.0, "method": "review", "candidates": TIED}
@@ -72,14 +65,6 @@ GOLD = {
 }  # fmt: skip
 OLD = ("Northern", "Southern", "Eastern", "Western", *(f"Filling {number}" for number in range(8)))
 RENAMED = {"Western": "Westmost Savings Bank"}
-
-
-def put(lake: Lakehouse, table: Table, *rows: Mapping[str, Any]) -> None:
-    columns = {
-        column.name: pa.array([row.get(column.name) for row in rows], TYPES.get(column.name, pa.string()))
-        for column in table.columns
-    }
-    merge(lake, table, lake.frame(pa.table(columns)))
 
 
 def source(name: str, system: str = "crm") -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
+from tests.filling import fill
 
 from entity_matching.errors import EntityMatchingError, SettingsError
 from entity_matching.jobs import models, train_ditto_model, training_record
@@ -27,7 +28,6 @@ from entity_matching.lakehouse.tables import (
     SOURCE_ENTITIES,
     TRAINING_PAIRS,
 )
-from entity_matching.lakehouse.writes import merge
 from entity_matching.matcher import Matcher
 from entity_matching.registry.versions import Version, Versions
 
@@ -65,20 +65,20 @@ def _rows(keys: list[dict[str, str]], attributes: list[dict[str, str]], time: st
 
 def _label(lake: Lakehouse, labels: list[tuple[str, str | None]]) -> None:
     systems, ids = ["crm"] * len(labels), [key for key, _ in labels]
-    merge(lake, LABELED_PAIRS, lake.frame(pa.table({
+    fill(lake, LABELED_PAIRS, pa.table({
         "source_system": systems, "source_id": ids,
         "entity_id": pa.array([entity for _, entity in labels], pa.string()),
         "origin": ["labels.csv"] * len(labels),
         "labeled_at": pa.array([NOW] * len(labels), pa.timestamp("us", "UTC")),
-    })))  # fmt: skip
+    }))  # fmt: skip
 
 
 def _review(lake: Lakehouse, key: str, entity: str | None) -> None:
-    merge(lake, REVIEW_DECISIONS, lake.frame(pa.table({
+    fill(lake, REVIEW_DECISIONS, pa.table({
         "source_system": ["crm"], "source_id": [key], "decision": ["match" if entity else "no_match"],
         "entity_id": pa.array([entity], pa.string()), "decided_by": ["ann"], "note": pa.array([None], pa.string()),
         "decided_at": pa.array([NOW], pa.timestamp("us", "UTC")),
-    })))  # fmt: skip
+    }))  # fmt: skip
 
 
 def _fill(lake: Lakehouse) -> None:
@@ -90,14 +90,14 @@ def _fill(lake: Lakehouse) -> None:
     values = [
         {"entity_id": f"E{n}", "name": name, "city": city, "lei": f"L{n}"} for n, (name, city) in enumerate(NAMES)
     ]
-    merge(lake, REFERENCE_ENTITIES, lake.frame(_rows(entities, values, "loaded_at")))
+    fill(lake, REFERENCE_ENTITIES, _rows(entities, values, "loaded_at"))
     source = [
         {"source_id": f"S{n}", "name": name[:-2].upper(), "city": city} for n, (name, city) in enumerate(NAMES) if n % 2
     ]
     source += [{"source_id": f"T{n}", "name": NAMES[n][0][:-1], "city": NAMES[n][1], "lei": f"L{n}"} for n in (0, 2, 3)]
     source += [{"source_id": "Z", "name": "Nobody", "city": "Rome"}]
     keys = [{"source_system": "crm", "source_id": row["source_id"]} for row in source]
-    merge(lake, SOURCE_ENTITIES, lake.frame(_rows(keys, source, "ingested_at")))
+    fill(lake, SOURCE_ENTITIES, _rows(keys, source, "ingested_at"))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.filling import put
 
 from entity_matching.jobs.examined import Examined, note_columns_decided, note_examined, read_columns_decided
 from entity_matching.jobs.job import Context
@@ -31,33 +32,6 @@ from entity_matching.lakehouse.writes import merge
 pytestmark = pytest.mark.spark
 
 TICKS = itertools.count()
-TYPES: dict[str, pa.DataType] = {
-    "attributes": pa.map_(pa.string(), pa.string()),
-    "confidence": pa.float64(),
-    "version": pa.int32(),
-    "asked": pa.int32(),
-    "asked_ditto": pa.int32(),
-    "previous_confidence": pa.float64(),
-    **dict.fromkeys(
-        [
-            "loaded_at",
-            "ingested_at",
-            "matched_at",
-            "scored_at",
-            "decided_at",
-            "changed_at",
-            "started_at",
-            "finished_at",
-        ],
-        pa.timestamp("us", "UTC"),
-    ),
-}
-CANDIDATE = [("entity_id", pa.string()), ("confidence", pa.float64())]
-SCORES = [(name, pa.float64()) for name in ("search_score", "feature_score", "ditto_score")]
-LISTS = {
-    "matched_entities": pa.list_(pa.struct(CANDIDATE)),
-    "scored_candidates": pa.list_(pa.struct([CANDIDATE[0], ("rank", pa.int32()), *SCORES, CANDIDATE[1]])),
-}
 
 
 def tick() -> datetime:
@@ -72,11 +46,7 @@ class Day:
     lake: Lakehouse
 
     def put(self, table: Table, *rows: dict[str, Any]) -> None:
-        columns = {}
-        for column in table.columns:
-            kind = LISTS[table.name] if column.name == "candidates" else TYPES.get(column.name, pa.string())
-            columns[column.name] = pa.array([row.get(column.name) for row in rows], kind)
-        merge(self.lake, table, self.lake.frame(pa.table(columns)))
+        put(self.lake, table, *rows)
 
     def reference(self, *entities: str) -> None:
         made = {"attributes": [], "content_hash": "h", "row_hash": "h", "run_id": "load", "loaded_at": tick()}

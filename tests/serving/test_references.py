@@ -9,13 +9,13 @@ from typing import Any
 import deltalake
 import pyarrow as pa
 import pytest
+from tests.filling import fill
 
 from entity_matching.config import MatcherSettings, SearchSettings
 from entity_matching.errors import ArtifactError, EntityMatchingError
 from entity_matching.jobs.references import reference_version
 from entity_matching.lakehouse import LakehouseSettings, open_lakehouse
 from entity_matching.lakehouse.tables import REFERENCE_ENTITIES
-from entity_matching.lakehouse.writes import merge
 from entity_matching.matcher.reference import Reference
 from entity_matching.schema import Schema
 from entity_matching.serving import references
@@ -50,7 +50,7 @@ def load(settings: LakehouseSettings, *names: str) -> None:
         }
     )
     with open_lakehouse(settings) as lake:
-        merge(lake, REFERENCE_ENTITIES, lake.frame(rows), complete=True)
+        fill(lake, REFERENCE_ENTITIES, rows, complete=True)
 
 
 def test_the_reference_is_made_when_missing_and_again_when_the_table_changes(

@@ -88,6 +88,22 @@ def test_one_too_many_at_once_is_sent_away_for_a_while() -> None:
     assert (first, second, told["error_code"]) == (200, 429, "REQUEST_LIMIT_EXCEEDED")
 
 
+def test_who_is_sent_away_is_told_when_to_come_again() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"a", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    app = limited()
+    app.under_way = SETTINGS.queue
+    asyncio.run(app(scope(), receive, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 429
+    assert (b"retry-after", b"1") in sent[0]["headers"]
+
+
 def test_more_bytes_than_may_be_held_are_sent_away() -> None:
     async def both() -> Sequence[tuple[int, Any]]:
         app = limited()

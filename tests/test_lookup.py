@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -35,3 +38,15 @@ def test_nothing_is_found_where_nothing_is_wanted_or_known() -> None:
     for _ in range(lookup._WARMED + 2):
         assert known.any(pa.array([None, "b"], pa.string())).tolist() == [-1, -1]
     assert Lookup(pa.array([], pa.string())).any(pa.array(["a"])).tolist() == [-1]
+
+
+def test_another_process_finds_the_same() -> None:
+    """Texts have other hashes there."""
+    known = Lookup(pa.array(["a", "b", "c"]))
+    for _ in range(lookup._WARMED + 1):
+        known.any(pa.array(["c"]))
+    code = "import pickle, sys, pyarrow as pa; from entity_matching import lookup; lookup._SEARCHED = 0;"
+    code += "known = pickle.loads(sys.stdin.buffer.read());"
+    code += "print([known.any(pa.array(['c', 'b'])).tolist() for _ in range(lookup._WARMED + 2)][-1])"
+    done = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(known), capture_output=True, check=True)
+    assert done.stdout.split() == [b"[2,", b"1]"]

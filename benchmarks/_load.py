@@ -83,12 +83,25 @@ async def _connection(
         except (OSError, asyncio.IncompleteReadError):
             found.failures += 1
             writer.close()
-            reader, writer = await asyncio.open_connection(load.host, load.port)
+            reader, writer = await _again(load)
             continue
         found.statuses[status] += 1
         if status == 200:
             found.latencies.append(time.perf_counter() - started)
     writer.close()
+
+
+async def _again(load: Load) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a server that may just be coming back.
+
+    :raises OSError: if it does not.
+    """
+    for _ in range(50):
+        try:
+            return await asyncio.open_connection(load.host, load.port)
+        except OSError:
+            await asyncio.sleep(0.2)
+    return await asyncio.open_connection(load.host, load.port)
 
 
 async def _status(reader: asyncio.StreamReader) -> int:

@@ -4,11 +4,13 @@
 
 DIR holds companies/reference.csv, companies/source.csv and companies/truth.csv. The model is trained on them, without
 Ditto: nothing here measures how good it is. Load comes from a process of its own over the loopback, with a fixed number
-of connections that each ask again once they are answered.
+of connections that each ask again once they are answered. With one worker a server has the first core to itself and
+the load the others, where there are several.
 
 * "pairs": one pair a request, to ``mlflow models serve`` and to ours, one process each, turn by turn.
 * "match": one record a request to ``POST /match``; at the end at a fixed rate, by default 100 a second and worker.
-* "endurance": so many further requests to each route; the memory of the processes before and after.
+* "endurance": so many further requests, half of them to each route, in ten steps; the memory of the processes after
+  each, and how much it grew over the last eight.
 
 The server's processor time stands beside its throughput: that of a machine which does other things, too, depends on it.
 """
@@ -48,6 +50,8 @@ from entity_matching.serving.tokens import Permission, Tokens
 CONNECTIONS = (1, 8, 32)
 BODIES = 2_000
 """Different requests, asked in turn."""
+STEPS = 10
+"""Parts of the endurance, between which the memory is looked at."""
 MATCH = "/match"
 HEADER = ["server", "connections", "requests/s", "p50 ms", "p95 ms", "p99 ms", "cpu ms/request", "refused"]
 
@@ -81,21 +85,26 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--workers", type=int, default=1, help="processes of the endpoint")
     parser.add_argument("--rate", type=float, default=100.0, help="records a second to match, for each worker")
-    parser.add_argument("--endurance", type=int, default=0, help="further requests to each route, e.g. 100000")
+    parser.add_argument("--endurance", type=int, default=0, help="further requests, e.g. 100000")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = Path(temporary)
+        _tell("a model is trained")
         bodies = _prepare(options.data / "companies", folder)
-        ours = stack.enter_context(_ours(folder, options.workers))
-        mlflow = stack.enter_context(_mlflow(folder))
+        cores = sorted(os.sched_getaffinity(0)) if options.workers == 1 else []
+        served, loading = (set(cores[:1]), set(cores[1:])) if len(cores) > 1 else (None, None)
+        with _on(served):
+            ours = stack.enter_context(_ours(folder, options.workers))
+            mlflow = stack.enter_context(_mlflow(folder))
+        stack.enter_context(_on(loading))
         rows = []
         for connections in CONNECTIONS:
             for server, path in ((mlflow, "/invocations"), (ours, "/invocations"), (ours, MATCH)):
                 rows.append(_measure(server, path, bodies[path], connections, options.seconds))
         rate = options.rate * options.workers
         rows.append(_measure(ours, MATCH, bodies[MATCH], max(CONNECTIONS), options.seconds, rate))
-        steady = [_endure(ours, path, bodies[path], options.endurance) for path in bodies if options.endurance]
+        steady = [_endure(ours, path, bodies[path], options.endurance // 2) for path in bodies if options.endurance]
     print_table("One pair or record a request", HEADER, [[row[column] for column in HEADER] for row in rows])
     if steady:
         print_table("Memory", list(steady[0]), [list(row.values()) for row in steady])
@@ -106,6 +115,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         "endurance": options.endurance,
     }
     write_json(options.json, "serving", settings, {"load": rows, "memory": steady})
+
+
+def _tell(what: str) -> None:
+    """Say on stderr how far it is."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _on(cores: set[int] | None) -> Iterator[None]:
+    """Keep what is started meanwhile on some cores; ``None``: on all."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores or before)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _prepare(data: Path, folder: Path) -> dict[str, list[str]]:
@@ -202,6 +227,7 @@ def _measure(
     server: Server, path: str, bodies: list[str], connections: int, seconds: float, rate: float | None = None
 ) -> dict[str, Any]:
     """Put load on a server for a while, after a little that is not counted."""
+    _tell(f"{server.name}, {path}, {connections} connections")
     load = _load.Load(server.port, path, bodies, connections, seconds, rate=rate, token=server.token)
     _put(_load.Load(**{**asdict(load), "seconds": min(2.0, seconds)}))
     before = server.cpu()
@@ -217,17 +243,30 @@ def _measure(
 
 
 def _endure(server: Server, path: str, bodies: list[str], requests: int) -> dict[str, Any]:
-    """Ask very often, and look at the memory before and after."""
-    load = _load.Load(server.port, path, bodies, 8, 0.0, requests=requests, token=server.token)
-    before = server.memory()
-    found = _put(load)
-    return {"route": path, "requests": len(found["latencies"]), "before MB": before, "after MB": server.memory()}
+    """Ask very often, and look at the memory meanwhile."""
+    each = max(requests // STEPS, 1)
+    load = _load.Load(server.port, path, bodies, max(CONNECTIONS), 0.0, requests=each, token=server.token)
+    memory, answered, refused = [server.memory()], 0, 0
+    for step in range(1, STEPS + 1):
+        found = _put(load)
+        answered += len(found["latencies"])
+        refused += each - len(found["latencies"])
+        memory.append(server.memory())
+        _tell(f"{path}: {step * each:,} requests, {memory[-1]:.0f} MB")
+    # what is read and kept at first is not what leaks
+    slope = np.polyfit(np.arange(STEPS - 1) * each / 10_000, memory[2:], 1)[0]
+    return {
+        "route": path, "requests": answered, "refused": refused, "before MB": memory[0], "after MB": memory[-1],
+        "MB per 10,000": float(slope),
+    }  # fmt: skip
 
 
 def _put(load: _load.Load) -> dict[str, Any]:
     """Put load on a server from another process."""
     command = [sys.executable, _load.__file__]
-    done = subprocess.run(command, input=json.dumps(asdict(load)), capture_output=True, text=True, check=True)
+    done = subprocess.run(command, input=json.dumps(asdict(load)), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the load on {load.path} ended with {done.returncode}:\n{done.stderr}")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

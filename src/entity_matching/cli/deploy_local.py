@@ -18,6 +18,7 @@ from entity_matching.cli.deploying import Site, ask, check_can_ask, program, sho
 if TYPE_CHECKING:
     from entity_matching.deploy.local.deployed import Deployed
     from entity_matching.deploy.local.deployment import LocalDeployment, LocalPlan
+    from entity_matching.deploy.phase_bundles import PhaseBundles
     from entity_matching.lakehouse import Lakehouse, LakehouseSettings
     from entity_matching.schema import Attribute
 
@@ -91,11 +92,9 @@ def deploy_all(site: Site, *, yes: bool, plan: bool, allow_delete: bool) -> None
     figures: dict[str, Any] = {}
     for phase in PHASES:
         with timed.step(f"phase {phase}: deploy"), deployment.held():
-            if _is_beyond(deployment, phase):
-                terminal.note(f"Phase {phase} is part of what is deployed.")
-                deployed = deployment.deployed
-            else:
-                prepared = _prepared(deployment, phase, terminal, allow_delete=allow_delete, brief=True)
+            wanted = _wanted(deployment, phase, bundles)
+            if deployed is None or wanted > deployed.phase:
+                prepared = _prepared(deployment, wanted, terminal, allow_delete=allow_delete, brief=True)
                 deployed = deployment.carry_out(prepared, terminal.note)
         for job in RUN_AFTER.get(phase, ()):
             assert deployed is not None  # noqa: S101 - for the type checker
@@ -122,7 +121,7 @@ def _tell_next(site: Site, deployed: Deployed, rows: list[dict[str, Any]]) -> No
     from entity_matching.serving.server import Running
 
     terminal, command = site.terminal, program()
-    where = "" if site.home == Path.cwd() / ".entity-matching" else f" --home {site.home}"
+    where = "" if site.home == Path.cwd() / ".entity-matching" else f" --home {shlex.quote(str(site.home))}"
     running = Running.find(settings_of(deployed))
     if running is not None:
         terminal.say(f"The endpoint {running.name} ({running.url}) and the scheduler go on running. Look further:")
@@ -161,10 +160,12 @@ def tell_ditto(trained: dict[str, Any], terminal: Terminal) -> None:
     terminal.show(table)
 
 
-def _is_beyond(deployment: LocalDeployment, phase: int) -> bool:
-    """Say whether a later phase is deployed already, to which going back now would be of no use."""
+def _wanted(deployment: LocalDeployment, phase: int, bundles: PhaseBundles) -> int:
+    """Return the phase to deploy: a later one that is deployed already, to go back from which would be of no use."""
     before = deployment.deployed
-    return before is not None and before.phase > phase
+    if before is None or before.catalog != bundles.load(phase).catalog:  # another catalog has no model yet
+        return phase
+    return max(phase, before.phase)
 
 
 def _prepared(
@@ -280,5 +281,6 @@ def _show_matched(title: str, rows: list[dict[str, Any]], terminal: Terminal) ->
 def _show_times(steps: dict[str, float], terminal: Terminal) -> None:
     table = grid(f"Seconds ({sum(steps.values()):.0f} in all)", "step", "#seconds")
     for name, seconds in sorted(steps.items(), key=lambda item: -item[1]):
-        table.add_row(name, f"{seconds:.1f}")
+        if seconds:  # what was there already takes none
+            table.add_row(name, f"{seconds:.1f}")
     terminal.show(table)

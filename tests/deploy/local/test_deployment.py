@@ -233,6 +233,7 @@ def test_going_back_keeps_what_it_drops_and_coming_back_takes_it_again(site: Sit
     site.at(3)
     done = site.deploy(2)
     assert done.returncode == 0 and "keep aside" in done.stdout
+    assert "endpoint status -t local" in done.stdout and "minutes" not in done.stdout
     assert RunningScheduler.find(site.home) is None and site.endpoint is not None
     assert site.memory["kept"][f"jobs.{PIPELINE}"]["pause_status"] == "UNPAUSED"
     assert site.run("run", PIPELINE).returncode == 1

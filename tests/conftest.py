@@ -114,3 +114,27 @@ def give_registry(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], 
         shutil.copytree(template.home / "mlflow", home / "mlflow")
 
     return give
+
+
+@pytest.fixture(scope="session")
+def two_versions(tmp_path_factory: pytest.TempPathFactory, give_registry: Callable[[Path], None]) -> Path:
+    """Return a home to copy, whose registry has two versions: the first in force, the second its challenger."""
+    from tests.registering import NOW, Register  # noqa: PLC0415
+
+    from entity_matching.lakehouse import LakehouseSettings  # noqa: PLC0415
+    from entity_matching.registry.versions import Versions  # noqa: PLC0415
+
+    register, home = Register(tmp_path_factory.mktemp("register")), tmp_path_factory.mktemp("registered")
+    give_registry(home)
+    with Versions.open(LakehouseSettings(home=home)) as versions:
+        versions.promote(register(versions, "first"), by="ann", at=NOW)
+        versions.challenge(register(versions, "second"), {"verdict": "refused", "reason": "worse: F1 -0.1"})
+    return home
+
+
+@pytest.fixture(scope="session")
+def servable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home to copy, with 300 companies as its reference and a model."""
+    from tests.serving.servable import make  # noqa: PLC0415
+
+    return make(tmp_path_factory.mktemp("servable") / "home")

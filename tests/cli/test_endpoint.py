@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from entity_matching.config import MatcherSettings, ScorerSettings, SearchSettings
 from entity_matching.files import read_table
-from entity_matching.jobs.models import publish
-from entity_matching.jobs.named import find_job
 from entity_matching.lakehouse import LakehouseSettings
-from entity_matching.matcher import Matcher
-from entity_matching.schema import Schema
 from entity_matching.serving.background import stop
 from entity_matching.serving.settings import ServingSettings
 from entity_matching.serving.targets import TOKEN_VARIABLE
@@ -28,22 +24,10 @@ NAME = "company_name"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(servable: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a home with a reference and a model; whatever endpoint runs of it is stopped at the end."""
-    lakehouse = LakehouseSettings(home=tmp_path_factory.mktemp("home"))
-    reference = read_table(COMPANIES / "reference.csv").slice(0, 300)
-    rows = tmp_path_factory.mktemp("given") / "reference.jsonl"
-    rows.write_text("".join(json.dumps(row) + "\n" for row in reference.to_pylist()))
-    job = find_job("setup-unity-catalog")
-    job.run([f"--home={lakehouse.home}", f"--reference={rows}", f"--schema={COMPANIES / 'schema.yml'}"])
-    small = MatcherSettings(
-        search=SearchSettings(limit=8, threads=1),
-        scorer=ScorerSettings(trees=20, folds=2, synthetic_records=80, threads=1),
-    )
-    source = read_table(COMPANIES / "source.csv").slice(0, 40)
-    publish(
-        lakehouse, Matcher.train(source, reference, schema=Schema.load(COMPANIES / "schema.yml"), settings=small), "1"
-    )
+    home = shutil.copytree(servable, tmp_path_factory.mktemp("place") / "home")
+    lakehouse = LakehouseSettings(home=home)
     yield lakehouse.home
     stop(ServingSettings(lakehouse=lakehouse), 30, force=True)
 

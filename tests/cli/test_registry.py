@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.registry.conftest import NOW, Register
 
 from entity_matching.cli import lakehouses
 from entity_matching.cli.main import run
@@ -19,19 +18,9 @@ from entity_matching.lakehouse import LakehouseSettings
 from entity_matching.registry.versions import Versions
 
 
-@pytest.fixture(scope="module")
-def registered(tmp_path_factory: pytest.TempPathFactory, give_registry: Callable[[Path], None]) -> Path:
-    register, home = Register(tmp_path_factory.mktemp("register")), tmp_path_factory.mktemp("registered")
-    give_registry(home)
-    with Versions.open(LakehouseSettings(home=home)) as versions:
-        versions.promote(register(versions, "first"), by="ann", at=NOW)
-        versions.challenge(register(versions, "second"), {"verdict": "refused", "reason": "worse: F1 -0.1"})
-    return home
-
-
 @pytest.fixture
-def home(registered: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(registered, tmp_path / "home"))
+def home(two_versions: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(two_versions, tmp_path / "home"))
 
 
 Call = Callable[..., tuple[int, str, str]]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.registry.conftest import NOW, Register
+from tests.registering import NOW
 
 from entity_matching.errors import ArtifactError, EntityMatchingError, SettingsError
 from entity_matching.jobs import models
@@ -20,16 +20,6 @@ from entity_matching.lakehouse import LakehouseSettings
 from entity_matching.registry.versions import Versions
 
 NAME = "entity_matching.models.entity_matching_ditto"
-
-
-@pytest.fixture(scope="module")
-def two_versions(tmp_path_factory: pytest.TempPathFactory, give_registry: Callable[[Path], None]) -> Path:
-    register, home = Register(tmp_path_factory.mktemp("register")), tmp_path_factory.mktemp("registered")
-    give_registry(home)
-    with Versions.open(LakehouseSettings(home=home)) as versions:
-        versions.promote(register(versions, "first"), by="ann", at=NOW)
-        versions.challenge(register(versions, "second"), {"verdict": "refused", "reason": "worse"})
-    return home
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from entity_matching.registry.versions import Versions
 from entity_matching.version import __version__
 
 if TYPE_CHECKING:
-    from tests.registry.conftest import Register
+    from tests.registering import Register
 
 
 def test_a_training_is_logged_with_all_that_is_known_of_it(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.registry.conftest import NOW
+from tests.registering import NOW
 
 from entity_matching.errors import EntityMatchingError
 from entity_matching.jobs import models
@@ -20,7 +20,7 @@ from entity_matching.registry.location import RegistryLocation
 from entity_matching.registry.versions import Versions
 
 if TYPE_CHECKING:
-    from tests.registry.conftest import Register
+    from tests.registering import Register
 
 MODEL = "sales.models.entity_matching_ditto"
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.registry.conftest import NOW
+from tests.registering import NOW
 
 from entity_matching.errors import ArtifactError, EntityMatchingError
 from entity_matching.lakehouse import LakehouseSettings
 from entity_matching.registry.versions import Versions, shortened
 
 if TYPE_CHECKING:
-    from tests.registry.conftest import Register
+    from tests.registering import Register
 
 
 def champion(versions: Versions) -> str | None:
@@ -29,7 +29,7 @@ def test_versions_are_listed_with_what_is_known_of_them(versions: Versions) -> N
     assert first.tags["promoted_by"] == "ann"
     assert first.tags["promoted_at"] == "2026-05-04T03:02:01+00:00"
     assert first.tags["fingerprint"] == "first" and len(first.tags["checksum"]) == 64
-    assert (second.number, second.aliases, second.tags["reason"]) == ("2", ("challenger",), "worse")
+    assert (second.number, second.aliases, second.tags["reason"]) == ("2", ("challenger",), "worse: F1 -0.1")
     assert versions.get("2") == second
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,13 +17,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from entity_matching.config import MatcherSettings, ScorerSettings, SearchSettings
-from entity_matching.files import read_table
-from entity_matching.jobs.models import publish
-from entity_matching.jobs.named import find_job
 from entity_matching.lakehouse import LakehouseSettings
-from entity_matching.matcher import Matcher
-from entity_matching.schema import Schema
 from entity_matching.serving.background import log_of, start, stop
 from entity_matching.serving.settings import ServingSettings
 from entity_matching.serving.tokens import Permission, Tokens
@@ -66,21 +61,9 @@ class Endpoint:
 
 
 @pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    lakehouse = LakehouseSettings(home=tmp_path_factory.mktemp("home"))
-    reference = read_table(COMPANIES / "reference.csv").slice(0, 300)
-    rows = tmp_path_factory.mktemp("given") / "reference.jsonl"
-    rows.write_text("".join(json.dumps(row) + "\n" for row in reference.to_pylist()))
-    job = find_job("setup-unity-catalog")
-    job.run([f"--home={lakehouse.home}", f"--reference={rows}", f"--schema={COMPANIES / 'schema.yml'}"])
-    small = MatcherSettings(
-        search=SearchSettings(limit=8, threads=1),
-        scorer=ScorerSettings(trees=20, folds=2, synthetic_records=80, threads=1),
-    )
-    source = read_table(COMPANIES / "source.csv").slice(0, 40)
-    publish(
-        lakehouse, Matcher.train(source, reference, schema=Schema.load(COMPANIES / "schema.yml"), settings=small), "1"
-    )
+def endpoint(servable: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    home = shutil.copytree(servable, tmp_path_factory.mktemp("place") / "home")
+    lakehouse = LakehouseSettings(home=home)
     serving = replace(ServingSettings(lakehouse=lakehouse), port=0)
     running = start(serving, {**os.environ, "OMP_NUM_THREADS": "1"}, 120)
     try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,11 @@ class Nights:
     def copy(self, home: Path) -> Path:
         """Copy the home, and return where to."""
         return Path(shutil.copytree(self.home, home))
+
+    @cached_property
+    def first_results(self) -> dict[str, Rows]:
+        """What the first day left behind."""
+        return self.results(self.home)
 
     def results(self, home: Path) -> dict[str, Rows]:
         """Return what runs leave behind, by table, in the order of the keys; without what two runs differ in."""

@@ -164,6 +164,7 @@ def test_labels_reviews_and_identifiers_make_a_model_in_force(lake: Lakehouse) -
     assert figures["model"] == models.current(lake.settings)
     assert figures["evaluation"]["records"] == len([key for key in kept if not key.startswith("T")])
     assert figures["evaluation"]["f1"]["value"] > 0.5
+    assert figures["held_out"]["records"] > 0 and set(figures["held_out"]) == {"records", "features"}  # without Ditto
     # people's own tables have the key they always had
     assert matcher.schema.key.source == "source_id"
     folder = models.model_folder(lake.settings)

@@ -146,6 +146,7 @@ def test_models_of_narrower_bands_are_made_of_one_training(
         model = learnt.model(settings)
         assert model.cascade is not None
         shares.append(model.provenance["ditto"]["cost"]["share_of_candidates"])
+        assert model.provenance["ditto"]["features_alone"]["records"] == len(learnt.first.outcomes.confidence)
         Matcher(model).match(listings.source, listings.reference)
         said = [record.getMessage() for record in caplog.records if "candidates go to Ditto" in record.msg]
         sent.append(int(said[-1].split()[0]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gettext
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -70,18 +70,23 @@ def _unique(names: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {words: code for words, code in found.items() if code}
 
 
-def _translations() -> Iterator[tuple[str, str]]:
+def _translations() -> Iterable[tuple[str, str]]:
+    """Return the names of countries in every language that pycountry has, each once, with the country's code."""
     folder = Path(pycountry.LOCALES_DIR)
+    given = [
+        (getattr(country, field), country.alpha_2)
+        for country in pycountry.countries
+        for field in _NAMES
+        if getattr(country, field, None)
+    ]
+    found: dict[tuple[str, str], None] = {}  # languages share more than half of the names
     for language in sorted(path.name for path in folder.iterdir()):
         try:
             translation = gettext.translation("iso3166-1", folder, [language])
         except OSError:  # a language that translates other lists alone
             continue
-        for country in pycountry.countries:
-            for field in _NAMES:
-                name = getattr(country, field, None)
-                if name:
-                    yield translation.gettext(name), country.alpha_2
+        found.update(((translation.gettext(name), code), None) for name, code in given)
+    return found
 
 
 def normalize_country(value: str) -> str:

@@ -10,7 +10,15 @@ from torch import nn
 
 from entity_matching.config import DittoSettings
 from entity_matching.ditto.data import PairSet
-from entity_matching.ditto.inference import computes_in_bf16, computing, device_of, predict, tensors
+from entity_matching.ditto.inference import (
+    THREAD_LIMIT,
+    computes_in_bf16,
+    computing,
+    device_of,
+    predict,
+    tensors,
+    threads_of,
+)
 from entity_matching.ditto.network import PairNetwork
 from entity_matching.errors import SettingsError
 
@@ -90,6 +98,12 @@ def test_pairs_become_tensors_padded_to_the_longest(make_set: MakeSet) -> None:
     assert ids[0, : len(pairs[0])].tolist() == pairs[0].ids.tolist()
 
 
+@pytest.fixture
+def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(THREAD_LIMIT, raising=False)
+
+
+@pytest.mark.usefixtures("unlimited")
 def test_threads_and_draws_are_afterwards_as_before(tiny_settings: DittoSettings) -> None:
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     with computing(replace(tiny_settings, threads=threads + 1)):
@@ -99,6 +113,7 @@ def test_threads_and_draws_are_afterwards_as_before(tiny_settings: DittoSettings
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.usefixtures("unlimited")
 def test_threads_and_draws_are_as_before_after_an_error_too(tiny_settings: DittoSettings) -> None:
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     with pytest.raises(KeyboardInterrupt), computing(replace(tiny_settings, threads=threads + 1)):
@@ -149,3 +164,9 @@ def test_a_device_that_is_not_there_is_refused_with_a_remedy(name: str) -> None:
     with pytest.raises(SettingsError, match=f"'device' is '{name}'") as caught:
         device_of(DittoSettings(device=name))
     assert "auto" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("limit", "threads"), [(None, 2), ("", 2), ("0", 2), ("nonsense", 2), ("1", 1), ("8", 2)])
+def test_no_more_threads_are_asked_for_than_openmp_starts(limit: str | None, threads: int) -> None:
+    environment = {} if limit is None else {THREAD_LIMIT: limit}
+    assert threads_of(DittoSettings(threads=2), environment) == threads

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -14,6 +16,11 @@ from entity_matching.ditto.batches import parts
 from entity_matching.ditto.network import PairNetwork
 from entity_matching.ditto.tokens import PairTokenizer, TokenizedPair
 from entity_matching.errors import SettingsError
+
+log = logging.getLogger(__name__)
+
+THREAD_LIMIT = "OMP_THREAD_LIMIT"
+"""Variable of the environment by which OpenMP starts no more threads, whatever it is asked for."""
 
 
 def device_of(settings: DittoSettings) -> torch.device:
@@ -42,11 +49,24 @@ def computes_in_bf16(settings: DittoSettings, device: torch.device) -> bool:
     return any(bool(ask()) for ask in asked if ask is not None)
 
 
+def threads_of(settings: DittoSettings, environment: Mapping[str, str]) -> int:
+    """Return the number of threads to compute with: that of the settings, but no more than OpenMP may start.
+
+    Told of more than it gets, torch leaves out what the missing ones should have computed, and a loss becomes NaN
+    (torch 2.13 with oneDNN, in bfloat16).
+    """
+    limit = environment.get(THREAD_LIMIT, "")
+    if not limit.isdecimal() or not 0 < int(limit) < settings.threads:
+        return settings.threads
+    log.info("%s of %d threads are used: %s allows no more.", limit, settings.threads, THREAD_LIMIT)
+    return int(limit)
+
+
 @contextmanager
 def computing(settings: DittoSettings) -> Iterator[None]:
     """Set the threads, and leave torch's threads and draws at random as they were afterwards."""
     device, threads = device_of(settings), torch.get_num_threads()
-    torch.set_num_threads(settings.threads)
+    torch.set_num_threads(threads_of(settings, os.environ))
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import traceback
 from typing import Annotated
@@ -28,6 +27,7 @@ from entity_matching.cli.status import status
 from entity_matching.cli.train import train
 from entity_matching.errors import EntityMatchingError
 from entity_matching.signals import ends_orderly
+from entity_matching.startup import begin_process
 from entity_matching.version import __version__
 
 app = typer.Typer(
@@ -77,8 +77,7 @@ def run(argv: list[str] | None = None) -> None:
 
     :param argv: the arguments; those of the process by default.
     """
-    # threads that wait must not spin: beside another busy process that more than halves the speed of training
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    begin_process()
     arguments = sys.argv[1:] if argv is None else argv
     with ends_orderly():
         try:

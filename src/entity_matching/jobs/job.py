@@ -21,6 +21,7 @@ from entity_matching.lakehouse.lock import exclusive_run
 from entity_matching.lakehouse.tables import PIPELINE_RUNS
 from entity_matching.lakehouse.writes import merge
 from entity_matching.signals import ends_orderly
+from entity_matching.startup import begin_process
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class Job(Generic[P]):
 
         Interrupted, it ends with 130, and asked to end, with 143; then the next run repairs what it left.
         """
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not spin beside other processes
+        begin_process()
         with ends_orderly():
             try:
                 figures = self.run(argv)

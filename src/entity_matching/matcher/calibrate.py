@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
 EDGE = 1e-6
@@ -59,6 +58,8 @@ class Calibration:
             value = np.logaddexp(0, z) - target * z
             gap = expit(z) - target
             return float(value.mean()), np.array([(gap * x * slope).mean(), gap.mean()])
+
+        from scipy.optimize import minimize  # noqa: PLC0415 - takes long, and only training needs it
 
         found = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-4, 4), (-20, 20)])
         return cls(float(np.exp(found.x[0])), float(found.x[1]))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from entity_matching.config import ScorerSettings
 from entity_matching.errors import ArtifactError
 from entity_matching.features import Block, Feature
+from entity_matching.startup import import_lightgbm
 
 if TYPE_CHECKING:
     import lightgbm
@@ -49,7 +50,7 @@ class PairScorer:
         :param matches: whether each pair is a match, shape (pairs,).
         :param weights: how much each pair counts, shape (pairs,).
         """
-        import lightgbm  # noqa: PLC0415 - heavy
+        lightgbm = import_lightgbm()
 
         parameters = {
             "objective": "binary",
@@ -98,7 +99,7 @@ class PairScorer:
 
         :raises ArtifactError: if the text is no LightGBM model, or has another number of features.
         """
-        import lightgbm  # noqa: PLC0415 - heavy
+        lightgbm = import_lightgbm()
 
         if not _is_whole(text):  # LightGBM ends the process on a text that breaks off
             raise ArtifactError("The scorer's trees are not whole.", remedy="Train the model again.")

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from entity_matching.matcher.calibrate import expit
 
@@ -51,6 +50,8 @@ class Stack:
             away = weights[:-1] - START
             value = float(np.logaddexp(0, np.where(matches, -z, z)).mean() + pull * (away**2).sum())
             return value, np.r_[evidence.T @ gap / len(z) + 2 * pull * away, gap.mean()]
+
+        from scipy.optimize import minimize  # noqa: PLC0415 - takes long, and only training needs it
 
         first = np.array([START] * evidence.shape[1] + [0.0])
         bounds = [(0, None)] * evidence.shape[1] + [(None, None)]

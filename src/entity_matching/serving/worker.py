@@ -24,6 +24,7 @@ from entity_matching.serving.logs import configure
 from entity_matching.serving.metrics import Metrics
 from entity_matching.serving.settings import BACKLOG, ServingSettings
 from entity_matching.serving.tokens import Tokens
+from entity_matching.startup import begin_process
 
 READY, FAILED = "ready", "failed"
 """What a process tells: a line of JSON with one of these as its key."""
@@ -55,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     :returns: 0 if it ended as it was told to, 1 if it could not begin.
     """
     listener, control = (socket.socket(fileno=int(number)) for number in (sys.argv[1:] if argv is None else argv))
+    begin_process()
     try:
         settings = ServingSettings.from_environment(os.environ)
         configure(settings.log)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -125,3 +127,9 @@ def grid(title: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column.removeprefix("#"), justify="right" if column.startswith("#") else "left")
     return table
+
+
+def program() -> str:
+    """Return what this program is called by: its name where that is found, else the path it was started by."""
+    name, started = "entity-matching", Path(sys.argv[0])
+    return str(started) if started.name == name and shutil.which(name) is None else name

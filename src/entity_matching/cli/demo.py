@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from entity_matching.cli.console import Terminal, grid
+from entity_matching.cli.console import Terminal, grid, program
 from entity_matching.cli.options import AsJson, Home
 from entity_matching.errors import InputError
 
@@ -97,9 +97,9 @@ def demo(
     _show_quality(rounds, truth.num_rows, terminal)
     terminal.say(f"The tables are in {settings.home}. Look at them, and at how the decisions came about:")
     where = f"--catalog {CATALOG}" + ("" if home is None else f" --home {home}")
-    terminal.say(f"  entity-matching status {where}")
-    terminal.say(f'  entity-matching sql "select * from gold.match_history where version > 1" {where}')
-    terminal.say("Your own tables: entity-matching match SOURCE REFERENCE -o matches.csv")
+    terminal.say(f"  {program()} status {where}")
+    terminal.say(f'  {program()} sql "select * from gold.match_history where version > 1" {where}')
+    terminal.say(f"Your own tables: {program()} match SOURCE REFERENCE -o matches.csv")
     terminal.result({one.name: _as_data(one) for one in rounds})
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from entity_matching.cli.console import Terminal, grid
-from entity_matching.cli.deploying import Site, ask, check_can_ask, program, show_checks, show_steps
+from entity_matching.cli.console import Terminal, grid, program
+from entity_matching.cli.deploying import Site, ask, check_can_ask, show_checks, show_steps
 
 if TYPE_CHECKING:
     from entity_matching.deploy.local.deployed import Deployed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -213,9 +212,3 @@ def show_steps(title: str, steps: tuple[Step, ...], terminal: Terminal) -> None:
     for step in steps:
         table.add_row(step.word, step.kind, escape(step.name), escape(step.detail))
     terminal.show(table)
-
-
-def program() -> str:
-    """Return what this program is called by: its name where that is found, else the path it was started by."""
-    name, started = "entity-matching", Path(sys.argv[0])
-    return str(started) if started.name == name and shutil.which(name) is None else name

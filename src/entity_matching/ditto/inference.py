@@ -53,7 +53,7 @@ def threads_of(settings: DittoSettings, environment: Mapping[str, str]) -> int:
     """Return the number of threads to compute with: that of the settings, but no more than OpenMP may start.
 
     Told of more than it gets, torch leaves out what the missing ones should have computed, and a loss becomes NaN
-    (torch 2.13 with oneDNN, in bfloat16).
+    (seen with torch 2.13 on a CPU, in bfloat16 alone).
     """
     limit = environment.get(THREAD_LIMIT, "")
     if not limit.isdecimal() or not 0 < int(limit) < settings.threads:

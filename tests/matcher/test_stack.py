@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from entity_matching.matcher.calibrate import expit, logit
-from entity_matching.matcher.stack import Stack, first_guess
+from entity_matching.matcher.stack import START, Stack, first_guess
 
 
 def _drawn(seed: int, size: int = 4_000) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -36,6 +36,12 @@ def test_a_higher_score_never_lowers_the_blend_and_a_likelier_rival_never_lifts_
         assert (np.diff(stack.apply(fixed, grid, none)) >= 0).all()
         for side in ([1.0, 0.0], [0.0, 1.0]):
             assert (np.diff(stack.apply(fixed, fixed, np.outer(np.linspace(0, 1, 30), side))) <= 0).all()
+
+
+def test_a_dozen_pairs_do_not_move_the_weights_and_thousands_do() -> None:
+    few, many = (Stack.fit(*_drawn(3, size)) for size in (12, 4_000))
+    assert abs(few.ditto - START) < 0.3
+    assert many.ditto == pytest.approx(1.0, abs=0.1)
 
 
 def test_a_dozen_pairs_that_anything_separates_give_finite_weights() -> None:

@@ -19,11 +19,9 @@ from entity_matching.matcher.calibrate import Calibration, logit
 from entity_matching.matcher.examples import Examples
 from entity_matching.matcher.fit import check_kinds, held_out, train_scorer
 from entity_matching.matcher.scorer import PairScorer
-from entity_matching.matcher.stack import PULL, Stack
+from entity_matching.matcher.stack import Stack
 
 Floats = NDArray[np.float64]
-FEW = 100
-"""Pairs up to which the weights of the blend with Ditto are held near to where they start; more pull free."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class FittedAlone:
             return self.judge
         own = logit(self.judge.calibration.apply(self.raw[within[asked]]))
         nobody = np.zeros((len(odds), 2))
-        stack = Stack.fit(own, odds, nobody, match, pull=PULL * min(1.0, FEW / len(match)))
+        stack = Stack.fit(own, odds, nobody, match)
         after = Calibration.fit(stack.apply(own, odds, nobody), match)
         return replace(self.judge, stack=stack.scaled(after.slope, after.intercept))
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from entity_matching.matcher.calibrate import expit
 
 Floats = NDArray[np.float64]
-PULL = 0.1
-"""How strongly the weights are drawn to :data:`START`, so that a dozen matches do not decide between the scorers."""
+HELD = 3.0
+"""How strongly the weights are drawn to :data:`START`: a weight that is 1 away costs as much log-loss as this many
+pairs, so that a dozen matches do not decide between the scorers, and thousands of pairs do."""
 START = 0.3
 """Where the weights start from: log-odds of pairs that were trained on are about three times too sure."""
 CERTAIN = 3.0
@@ -33,16 +34,13 @@ class Stack:
     intercept: float
 
     @classmethod
-    def fit(
-        cls, features: Floats, ditto: Floats, rivals: Floats, matches: NDArray[np.bool_], *, pull: float = PULL
-    ) -> Stack:
+    def fit(cls, features: Floats, ditto: Floats, rivals: Floats, matches: NDArray[np.bool_]) -> Stack:
         """Fit on pairs that neither scorer was trained on.
 
         :param features: log-odds by the feature scorer, shape (pairs,); ``ditto``: by Ditto.
         :param rivals: chance, 0 to 1, of the best rival by the left and the right record, shape (pairs, 2).
-        :param pull: how strongly the weights are drawn to :data:`START`, at least 0.
         """
-        evidence = _evidence(features, ditto, rivals)
+        evidence, pull = _evidence(features, ditto, rivals), HELD / len(matches)
 
         def loss(weights: Floats) -> tuple[float, Floats]:
             z = evidence @ weights[:-1] + weights[-1]

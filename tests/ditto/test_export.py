@@ -58,7 +58,7 @@ def test_what_is_exported_says_what_the_network_says_within_the_parity_told(
     parity = export_onnx(network, tmp_path, SERIALIZER, data.tokenizer, sample)
     wanted = probability(torch_odds(network, data, tiny_settings))
     off = np.abs(probability(DittoModel.load(tmp_path).predict_tokens(sample)) - wanted)
-    assert np.ptp(wanted) > 0.1
+    assert np.ptp(wanted) > 0.05
     assert parity.precision == "int8"
     assert parity.pairs == len(sample)
     assert 0 < parity.mean < parity.largest < 0.25

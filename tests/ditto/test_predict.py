@@ -138,7 +138,14 @@ def test_a_manifest_that_makes_no_sense_is_refused(damaged: Path, changed: dict[
 def test_a_newer_format_is_refused(damaged: Path) -> None:
     data = json.loads((damaged / "ditto.json").read_text(encoding="utf-8"))
     (damaged / "ditto.json").write_text(json.dumps({**data, "format": FORMAT + 1}), encoding="utf-8")
-    with pytest.raises(ArtifactError, match="format 2.*Update entity-matching"):
+    with pytest.raises(ArtifactError, match=f"format {FORMAT + 1}.*Update entity-matching"):
+        DittoModel.load(damaged)
+
+
+def test_a_model_of_an_earlier_format_is_refused_since_its_tokens_meant_something_else(damaged: Path) -> None:
+    data = json.loads((damaged / "ditto.json").read_text(encoding="utf-8"))
+    (damaged / "ditto.json").write_text(json.dumps({**data, "format": FORMAT - 1}), encoding="utf-8")
+    with pytest.raises(ArtifactError, match="earlier release.*Train the model again"):
         DittoModel.load(damaged)
 
 

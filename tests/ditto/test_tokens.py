@@ -123,11 +123,11 @@ def test_two_empty_records_are_a_pair() -> None:
 
 def test_each_token_knows_its_side_its_word_and_whether_the_other_record_has_it() -> None:
     pair = pairs().pair(RECORD, OTHER)
-    shared = 2
-    form, place = 4 * FORM, 4 * PLACE
+    shared, alike = 2, 4
+    form, place = 6 * FORM, 6 * PLACE
     assert pair.types.tolist() == [
-        *[0] * 6, shared, form, *[0] * 3, place, 0,
-        *[1] * 5, 1 + shared, 1,
+        *[0] * 6, shared, form, *[0] * 3, place + alike, 0,
+        *[1] * 4, 1 + alike, 1 + shared, 1,
     ]  # fmt: skip
     assert pair.ids.dtype == np.int32
     assert pair.types.dtype == np.uint8
@@ -137,13 +137,27 @@ def test_all_tokens_of_a_word_have_its_type() -> None:
     pair = pairs().pair(name("dscw55x", CODE), name("dscw55x", CODE))
     tokens = len(pair) // 2 - 4
     assert tokens > 1
-    assert pair.types[4 : 4 + tokens].tolist() == [2 + 4 * CODE] * tokens
-    assert pair.types[-1 - tokens : -1].tolist() == [1 + 2 + 4 * CODE] * tokens
+    assert pair.types[4 : 4 + tokens].tolist() == [2 + 6 * CODE] * tokens
+    assert pair.types[-1 - tokens : -1].tolist() == [1 + 2 + 6 * CODE] * tokens
 
 
 def test_a_word_that_stands_in_another_attribute_is_shared_and_the_attributes_own_name_is_not() -> None:
     types = pairs().pair(name("lion"), (value("brand", "lion name val"),)).types
     assert types.tolist() == [0, 0, 0, 0, 2, 0, 1, 1, 1, 3, 1, 1, 1]
+
+
+def test_a_word_that_the_other_record_has_cut_or_misspelt_is_told_on_both_sides() -> None:
+    types = pairs("bert", 4096).pair(name("plantat bank lion"), name("plantations bank zebra")).types
+    kin = [kind // 2 % 3 for kind in types.tolist()]
+    assert set(kin) == {0, 1, 2}
+    left, right = ([kind for kind in types.tolist() if kind % 2 == side and kind // 2 % 3 == 2] for side in (0, 1))
+    assert len(left) >= 1
+    assert len(right) >= 1
+
+
+def test_a_word_that_both_records_have_is_like_no_other() -> None:
+    types = pairs("bert", 4096).pair(name("bank"), name("bank banking")).types
+    assert 2 not in {kind // 2 % 3 for kind in types.tolist()}
 
 
 def test_a_word_that_the_other_records_summary_leaves_out_is_still_shared() -> None:
@@ -381,5 +395,4 @@ def test_shared_words_are_those_that_both_have(left: Record, right: Record) -> N
         word.text in theirs for word in words_of(left) for _ in tokenizer.encode((Value("name", (word,)),)).ids[3:]
     ]
     types = np.array([kind for _, kind in halves(tokenizer.pair(left, right))[0]], np.int64)
-    marked = (types % 4) // 2
-    assert marked.sum() == sum(expected)
+    assert (types // 2 % 3 == 1).sum() == sum(expected)

@@ -1,8 +1,8 @@
 """The network: an encoder that reads both records at once, and a head that says whether they are one.
 
-Every token carries, besides its word, a type: on which side it stands, whether its word is in the other record too,
-and what its word is (number, code, place, legal form). The types' vectors start at zero, so that training begins with
-the encoder as it was pretrained, whatever encoder it is.
+Every token carries, besides its word, a type: on which side it stands, whether its word is in the other record too, as
+it is or nearly so, and what its word is (number, code, place, legal form). The types' vectors start at zero, so that
+training begins with the encoder as it was pretrained, whatever encoder it is.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from entity_matching.ditto.encoders import Encoder, build_encoder
 
-TYPES = 20
-"""Side (2) by shared or not (2) by span type (5)."""
+TYPES = 30
+"""Side (2) by what the word is to the other record (3) by span type (5)."""
 
 
 class SharedDropout(nn.Module):
@@ -79,7 +79,7 @@ class PairNetwork(nn.Module):
 
         :param input_ids: of the tokens, shape (pairs, tokens).
         :param attention_mask: 1 where a token is, 0 where padding is.
-        :param types: of each token, 0 to 19.
+        :param types: of each token, 0 to 29.
         """
         return self.judge(self.read(input_ids, attention_mask, types))
 

@@ -30,8 +30,9 @@ from entity_matching.ditto.words import Record
 from entity_matching.errors import ArtifactError, OutputError, SettingsError
 from entity_matching.storage import read_table, write_table
 
-FORMAT = 1
-"""Version of the folder's layout; a folder with a higher one was written by a newer release."""
+FORMAT = 2
+"""Version of the folder's layout and of what its network is told of each token; one with a higher one was written by a
+newer release, and what one with a lower one is told is no longer known."""
 MANIFEST, NETWORK, TOKENIZER, WORDS = "ditto.json", "model.onnx", "tokenizer.json", "words"
 CHUNK = 20_000
 """Pairs that are in memory as tokens at once: some 50 MB."""
@@ -161,7 +162,12 @@ def _manifest(path: Path) -> dict[str, Any]:
         raise ArtifactError(f"{path} {what}.", remedy=_REMEDY) from error
     if not isinstance(version, int) or version > FORMAT:
         raise ArtifactError(
-            f"{path} has the format {version}; this release reads formats up to {FORMAT}.",
+            f"{path} has the format {version}; this release reads the format {FORMAT}.",
             remedy="Update entity-matching, or train the model again.",
+        )
+    if version < FORMAT:
+        raise ArtifactError(
+            f"{path} has the format {version} of an earlier release; this one reads the format {FORMAT}.",
+            remedy="Train the model again.",
         )
     return dict(data)

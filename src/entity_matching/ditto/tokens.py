@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from entity_matching.config import DittoSettings
+from entity_matching.ditto.likeness import ByInitial, are_alike, by_initial
 from entity_matching.ditto.serialize import COLUMN, VALUE, spoken_name
 from entity_matching.ditto.words import Record, SpanType, Word, words_of
 from entity_matching.errors import ArtifactError, OptionalDependencyError
@@ -22,8 +23,9 @@ from entity_matching.errors import ArtifactError, OptionalDependencyError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-TYPES = 2 * 2 * len(SpanType)
-"""Different types of token: ``side + 2 * shared + 4 * span_type``."""
+TYPES = 2 * 3 * len(SpanType)
+"""Different types of token: ``side + 2 * kin + 6 * span_type``; ``kin`` is 0 for a word that is in one record only, 1
+for one that is in both, 2 for one that the other has cut, abbreviated or misspelt."""
 WORD_TOKENS = 16
 """Tokens of one word, and of an attribute's name, at most; the rest is cut."""
 WORD_LETTERS = 96
@@ -37,7 +39,8 @@ Figures meet by chance in records that have nothing to do with each other ("32",
 they are, while among records that are alike it is the figure that tells them apart.
 """
 
-_SHARED, _SPAN = 2, 4
+_KIN, _SPAN = 2, 6
+_SHARED, _ALIKE = 1, 2
 _SPECIAL = (("[CLS]", "[SEP]", "[PAD]", 1), ("<s>", "</s>", "<pad>", 2))
 """The tokens that begin, end and fill a pair, and how many ends stand between its records."""
 
@@ -46,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TokenizedPair:
-    """A pair of records: ``ids`` int32 and ``types`` uint8 (``side + 2 * shared + 4 * span_type``), of one length."""
+    """A pair of records: ``ids`` int32 and ``types`` uint8 (as :data:`TYPES` says), of one length."""
 
     ids: NDArray[np.int32]
     types: NDArray[np.uint8]
@@ -59,8 +62,9 @@ class TokenizedPair:
 class EncodedRecord:
     """A record's tokens, computed once for all the pairs it is in.
 
-    ``ids``: int32, of all tokens. ``types``: uint8, ``4 * span_type``. ``owner``: int32, the place in ``words`` of the
-    token's word; markers belong to the last, which is "". ``vocabulary``: the record's distinct words.
+    ``ids``: int32, of all tokens. ``types``: uint8, ``6 * span_type``. ``owner``: int32, the place in ``words`` of the
+    token's word; markers belong to the last, which is "". ``vocabulary``: the record's distinct words;
+    ``initials``: the same by their first character.
     ``rank``: int32, of a token's word in a summary, 0 stays longest; that of a marker is its value's best.
     ``need``: int64, tokens of the summary that ends with the word of each rank. Both are empty where the record
     never needs a summary.
@@ -71,6 +75,7 @@ class EncodedRecord:
     owner: NDArray[np.int32]
     words: tuple[str, ...]
     vocabulary: frozenset[str]
+    initials: ByInitial
     rank: NDArray[np.int32]
     need: NDArray[np.int64]
 
@@ -159,6 +164,7 @@ class PairTokenizer:
             owner=np.array(owner, np.int32),
             words=(*words, ""),
             vocabulary=frozenset(words),
+            initials=by_initial(frozenset(words)),
             rank=rank,
             need=need,
         )
@@ -198,9 +204,8 @@ class PairTokenizer:
 
     def _side(self, record: EncodedRecord, other: EncodedRecord) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         """Return the tokens of one record of a pair, and their types but for the side."""
-        known = other.vocabulary
-        shared = np.array([word in known for word in record.words], np.uint8)
-        ids, types = record.ids, record.types + _SHARED * shared[record.owner]
+        kin = np.array([_kin(word, record, other) for word in record.words], np.uint8)
+        ids, types = record.ids, record.types + _KIN * kin[record.owner]
         room = max(self._room // 2, self._room - len(other))
         if len(ids) > room:
             kept = record.summary(room)
@@ -219,6 +224,7 @@ class PairTokenizer:
             owner.astype(np.int32),
             words,
             record.vocabulary,
+            record.initials,
             record.rank[kept],
             record.need,
         )
@@ -275,6 +281,14 @@ class PairTokenizer:
 
 _NO_RANK = np.empty(0, np.int32)
 _NO_NEED = np.empty(0, np.int64)
+
+
+def _kin(word: str, record: EncodedRecord, other: EncodedRecord) -> int:
+    """Say what a word of a record is to the other record; a word that both have is not like another."""
+    if word in other.vocabulary:
+        return _SHARED
+    rivals = other.initials.get(word[:1], ())
+    return _ALIKE if any(rival not in record.vocabulary and are_alike(word, rival) for rival in rivals) else 0
 
 
 def _special(tokenizer: Tokenizer) -> tuple[int, int, int, int]:

@@ -42,7 +42,7 @@ format: $(STAMP) ## Format the code and mend what ruff can mend
 benchmarks: $(STAMP) ## Measure every published figure: make benchmarks DATA=DIR
 	@test -d "$(DATA)" || { echo "make benchmarks needs DATA=DIR, a folder with companies/, companies-wild/, blocking/ and er_magellan/" >&2; exit 2; }
 	@set -e; \
-	$(BIN)/python benchmarks/companies.py --data "$(DATA)/companies" --ditto --curve; \
+	$(BIN)/python benchmarks/companies.py --data "$(DATA)/companies" --ditto; \
 	$(BIN)/python benchmarks/companies.py --data "$(DATA)/companies-wild" --ditto; \
 	$(BIN)/python benchmarks/blocking.py --data "$(DATA)/blocking"; \
 	$(BIN)/python benchmarks/pairs.py --data "$(DATA)/er_magellan"; \

@@ -7,12 +7,11 @@ matched to its own company; accepting a record that has no counterpart is a fals
 F1 is taken at the threshold that was best inside the training folds; precision and recall of the automatic
 decisions at the threshold for the target precision (0.98); recall at a precision over the pooled confidences.
 
-    python benchmarks/companies.py --data DIR [--json FILE] [--seeds N] [--only all|names] [--ditto] [--curve]
+    python benchmarks/companies.py --data DIR [--json FILE] [--seeds N] [--only all|names] [--ditto]
 
 With ``--ditto`` each figure is given with and without Ditto (MiniLM-L6). It is taught on noisy copies of the
-reference once, which needs no label, and on the labels of the training folds in each fold. ``--curve`` gives F1
-against the share of the candidates that the cascade sends to Ditto: Ditto is taught once per fold, the blend
-learnt anew for each band.
+reference once, which needs no label, and on the labels of the training folds in each fold; and F1 is given against the
+share of the candidates that the cascade sends to Ditto, the blend learnt anew for each band.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from entity_matching.evaluate import evaluate_matches
 from entity_matching.files import read_table
 from entity_matching.matcher.folds import entity_folds
 from entity_matching.matcher.model import Model
-from entity_matching.matcher.train import Task
+from entity_matching.matcher.train import Learnt, Task
 from entity_matching.normalize import normalize_table
 from entity_matching.schema import Schema, Side
 
@@ -59,8 +58,9 @@ FOLDS = 5
 COPIES = 1_000
 DEPTH = 50
 DITTO = DittoSettings(epochs=4, max_tokens=64)
-BANDS = ((0.3, 0.7), (0.1, 0.9), (0.03, 0.97), (0.01, 0.99), (0.003, 0.997), (0.001, 0.999), (0.0, 1.0))
-"""Of the curve: the feature scorer's probability between which a candidate is sent; the last sends all."""
+BANDS = ((0.3, 0.7), (0.1, 0.9), (0.03, 0.97), (0.01, 0.99), (0.003, 0.997), (0.001, 0.999), (0.0002, 0.9998))
+"""Of the curve: the feature scorer's probability between which a candidate is sent, the widest last. To send all would
+take most of an hour more, and the widest already sends many times what the default does."""
 COLUMNS = ("columns", "labels", "seed", "F1", "precision", "recall", "R@P.98", "R@P.99", "ECE", "copies", "seconds")
 
 
@@ -90,15 +90,11 @@ def with_labels(task: Task, settings: MatcherSettings) -> Decided:
     """Decide each record by a model trained on the other folds."""
     assert task.examples is not None and task.sources is not None
     fold = entity_folds(task.examples.group, FOLDS, settings.seed)
-    rows, parts, accepted = [], [], []
+    parts = []
     for held_out in range(FOLDS):
-        chosen = np.flatnonzero(fold == held_out)
-        decided = decide(task.train(settings, fold != held_out), task, chosen)
-        rows.append(chosen)
-        parts.append(decided.result)
-        accepted.append(decided.accepted)
-    order = np.argsort(np.concatenate(rows), kind="stable")
-    return Decided(pa.concat_tables(parts).take(pa.array(order)), np.concatenate(accepted)[order])
+        rows = np.flatnonzero(fold == held_out)
+        parts.append(Banded(rows, decide(task.train(settings, fold != held_out), task, rows), 0.0))
+    return _together(parts)
 
 
 def decide(model: Model, task: Task, rows: NDArray[np.int64]) -> Decided:
@@ -171,39 +167,68 @@ def search_alone(task: Task, tables: Tables, seed: int) -> dict[str, Any]:
     }
 
 
-def curve(task: Task, tables: Tables, settings: MatcherSettings) -> list[dict[str, Any]]:
-    """F1 with labels for each band of the cascade, and the share of candidates that it sends to Ditto."""
+class Curve(NamedTuple):
+    """How each record is decided, by the settings' band; a model that decides so; and what each band gives."""
+
+    decided: Decided
+    model: Model
+    points: list[dict[str, Any]]
+
+
+def curve(task: Task, tables: Tables, settings: MatcherSettings) -> Curve:
+    """Decide each record by models trained on the other folds, for each band: Ditto is taught once per fold.
+
+    The model is that of the last fold.
+    """
     assert task.examples is not None
     fold = entity_folds(task.examples.group, FOLDS, settings.seed)
-    everything = replace(settings, cascade=CascadeSettings(low=0.0, high=1.0))
-    parts: dict[tuple[float, float], list[tuple[NDArray[np.int64], Decided, float]]] = {band: [] for band in BANDS}
+    bands = sorted({settings.cascade, *(CascadeSettings(*band) for band in BANDS)}, key=lambda band: -band.low)
+    widest = replace(settings, cascade=bands[-1])
+    folds = []
     for held_out in range(FOLDS):
+        learnt = task.learn(widest, fold != held_out)
         rows = np.flatnonzero(fold == held_out)
-        learnt = task.learn(everything, fold != held_out)
-        assert learnt.taught is not None
-        for band in BANDS:
-            narrowed = replace(settings, cascade=CascadeSettings(*band))
-            share = learnt.taught.card(narrowed)["cost"]["share_of_candidates"]
-            parts[band].append((rows, decide(learnt.model(narrowed), task, rows), share))
-    result = []
-    for band, found in parts.items():
-        order = np.argsort(np.concatenate([rows for rows, _, _ in found]), kind="stable")
-        decided = Decided(
-            pa.concat_tables([one.result for _, one, _ in found]).take(pa.array(order)),
-            np.concatenate([one.accepted for _, one, _ in found])[order],
-        )
+        alone = replace(learnt, taught=None).model(settings)
+        parts = [Banded(rows, decide(alone, task, rows), 0.0)]
+        folds.append(parts + [_with_band(learnt, task, rows, replace(settings, cascade=band)) for band in bands])
+        model = learnt.model(settings)
+    together = [_together(parts) for parts in zip(*folds, strict=True)]
+    points = []
+    for band, decided, *parts in zip([None, *bands], together, *folds, strict=True):
         evaluation = evaluate_matches(decided.result, tables.labels, draws=0).to_dict()
-        result.append(
+        points.append(
             {
-                "low": band[0],
-                "high": band[1],
-                "share": float(np.mean([share for _, _, share in found])),
+                "low": None if band is None else band.low,
+                "high": None if band is None else band.high,
+                "share": float(np.mean([part.share for part in parts])),
                 "f1": f1(decided, tables.labels),
                 "recall_at_0.99": evaluation["recall_at_precision"]["0.99"]["value"],
                 "ece": evaluation["ece"]["value"],
             }
         )
-    return result
+    return Curve(together[1 + bands.index(settings.cascade)], model, points)
+
+
+class Banded(NamedTuple):
+    """What a band's model decides of one fold's records, and the share of candidates that it sends to Ditto."""
+
+    rows: NDArray[np.int64]
+    decided: Decided
+    share: float
+
+
+def _with_band(learnt: Learnt, task: Task, rows: NDArray[np.int64], settings: MatcherSettings) -> Banded:
+    assert learnt.taught is not None
+    share = learnt.taught.card(settings)["cost"]["share_of_candidates"]
+    return Banded(rows, decide(learnt.model(settings), task, rows), share)
+
+
+def _together(parts: Sequence[Banded]) -> Decided:
+    order = np.argsort(np.concatenate([part.rows for part in parts]), kind="stable")
+    return Decided(
+        pa.concat_tables([part.decided.result for part in parts]).take(pa.array(order)),
+        np.concatenate([part.decided.accepted for part in parts])[order],
+    )
 
 
 def run(tables: Tables, columns: str, options: argparse.Namespace) -> tuple[list[list[Any]], list[dict[str, Any]]]:
@@ -211,41 +236,45 @@ def run(tables: Tables, columns: str, options: argparse.Namespace) -> tuple[list
     schema = SCHEMAS[columns]
     rows, results = [], []
     for seed in range(options.seeds):
-        base = MatcherSettings(seed=seed, ditto=DITTO if options.ditto or options.curve else None)
+        base = MatcherSettings(seed=seed, ditto=DITTO if options.ditto else None)
         settings = replace(base, decision=replace(base.decision, listed=base.search.limit))
-        started = time.perf_counter()
         task = Task.prepare(tables.source, tables.reference, tables.labels, schema, settings)
         alone = search_alone(task, tables, seed)
         rows.append([columns, "search alone", seed, alone["f1"], *[None] * 7])
         results.append({"columns": columns, "labels": "search alone", "seed": seed, **alone})
-        if options.curve:
-            results.append({"columns": columns, "seed": seed, "curve": curve(task, tables, settings)})
-        plain = replace(task, deep=None)
-        plans = [(one, labels) for one in ((plain, task) if options.ditto else (plain,)) for labels in ("all", "none")]
-        for one, labels in plans:
-            begun = time.perf_counter()
-            chosen = one if labels == "all" else replace(one, examples=None)
-            model = chosen.train(settings)
-            everything = np.arange(task.examples.truth.size if task.examples is not None else 0)
-            decided = with_labels(one, settings) if labels == "all" else decide(model, task, everything)
-            seconds = time.perf_counter() - begun
-            copies = exact_copies(model, task, tables, schema, seed)
-            evaluation = evaluate_matches(decided.result, tables.labels, seed=seed, draws=200).to_dict()
-            row = {
-                "columns": columns,
-                "labels": labels,
-                "ditto": one.deep is not None,
-                "seed": seed,
-                "f1": f1(decided, tables.labels),
-                "exact_copies": copies,
-                "seconds": seconds,
-                "preparing_seconds": begun - started,
-                "evaluation": evaluation,
-            }
-            results.append(row)
-            named = f"{labels} + Ditto" if one.deep is not None else labels
-            rows.append([columns, named, seed, row["f1"], *_figures(evaluation), copies, seconds])
+        for one in (replace(task, deep=None), task) if options.ditto else (task,):
+            for labels in ("all", "none"):
+                begun = time.perf_counter()
+                decided, model, points = measured(one, tables, labels, settings)
+                seconds = time.perf_counter() - begun
+                copies = exact_copies(model, task, tables, schema, seed)
+                evaluation = evaluate_matches(decided.result, tables.labels, seed=seed, draws=200).to_dict()
+                row = {
+                    "columns": columns,
+                    "labels": labels,
+                    "ditto": one.deep is not None,
+                    "seed": seed,
+                    "f1": f1(decided, tables.labels),
+                    "exact_copies": copies,
+                    "seconds": seconds,
+                    "evaluation": evaluation,
+                    "curve": points,
+                }
+                results.append(row)
+                named = f"{labels} + Ditto" if one.deep is not None else labels
+                rows.append([columns, named, seed, row["f1"], *_figures(evaluation), copies, seconds])
     return rows, results
+
+
+def measured(task: Task, tables: Tables, labels: str, settings: MatcherSettings) -> Curve:
+    """Decide each record, with all labels but its fold's or with none; with Ditto and labels for each band."""
+    if labels == "none":
+        assert task.truth is not None
+        model = replace(task, examples=None).train(settings)
+        return Curve(decide(model, task, np.arange(task.truth.size)), model, [])
+    if task.deep is None:
+        return Curve(with_labels(task, settings), task.train(settings), [])
+    return curve(task, tables, settings)
 
 
 def _figures(evaluation: dict[str, Any]) -> list[float | None]:
@@ -261,8 +290,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="file to write the results to")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 (default 1)")
     parser.add_argument("--only", choices=sorted(SCHEMAS), help="one choice of columns")
-    parser.add_argument("--ditto", action="store_true", help="measure with Ditto too (an hour)")
-    parser.add_argument("--curve", action="store_true", help="F1 against the share of candidates sent to Ditto")
+    parser.add_argument("--ditto", action="store_true", help="measure with Ditto too (most of an hour a seed)")
     arguments = parser.parse_args(argv)
     tables = Tables.read(arguments.data)
     rows, results = [], []
@@ -271,9 +299,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows += some_rows
         results += some_results
     print_table(f"{arguments.data.name}: {tables.source.num_rows:,} x {tables.reference.num_rows:,}", COLUMNS, rows)
-    for result in (one for one in results if "curve" in one):
+    for result in (one for one in results if one.get("curve")):
         points = [list(point.values()) for point in result["curve"]]
-        print_table(f"share sent to Ditto ({result['columns']})", list(result["curve"][0]), points)
+        title = f"by the band that is sent to Ditto ({result['columns']}, seed {result['seed']})"
+        print_table(title, list(result["curve"][0]), points)
     recall = next(result["candidate_recall"] for result in results if "candidate_recall" in result)
     print_table("candidate recall", [f"@{k}" for k in recall], [list(recall.values())])
     write_json(arguments.json, "companies", {"data": arguments.data.name, "seeds": arguments.seeds}, results)

@@ -31,7 +31,6 @@ def by_initial(words: Iterable[str]) -> ByInitial:
     return {initial: tuple(some) for initial, some in found.items()}
 
 
-@lru_cache(_PAIRS_CACHED)
 def are_alike(one: str, two: str) -> bool:
     """Say whether two different words with the same first character may be one, as the features have it.
 
@@ -39,7 +38,12 @@ def are_alike(one: str, two: str) -> bool:
     "entertainment"); or one is the other misspelt. Words with digits are alike only if the first four characters or
     more are the whole of one of them.
     """
-    one, two = sorted((one[:LONGEST], two[:LONGEST]), key=len)
+    return _are_alike(one[:LONGEST], two[:LONGEST])  # cut before it is remembered: huge words do not stay in memory
+
+
+@lru_cache(_PAIRS_CACHED)
+def _are_alike(one: str, two: str) -> bool:
+    one, two = sorted((one, two), key=len)
     begins = Prefix.similarity(one, two) == len(one)
     if not (one.isalpha() and two.isalpha()):
         return begins and len(one) >= SHORTEST_CODE

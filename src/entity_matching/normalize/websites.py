@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+
+from publicsuffixlist import PublicSuffixList
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/+")
 _END_OF_HOST = re.compile(r"[/?#\s\\,;]")
 _QUERY = re.compile(r"[?#].*", re.DOTALL)
-_QUERY = re.compile(r"[?#].*", re.DOTALL)
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 _LONGEST = 253
 _LONGEST_ADDRESS = 4_096
-# Names under a country's domain that anyone registers below: example.co.uk, example.com.br.
-_SECOND_LEVEL = frozenset("ac co com edu gen go gob gouv gov gv info ltd me mil ne net nom or org plc sch web".split())
-# Hosts that many organisations share: there the name before the host, or the path after it, tells them apart.
-_SHARED_DOMAINS = frozenset(
-    "blogspot.com github.io wordpress.com wixsite.com weebly.com myshopify.com business.site squarespace.com "
-    "webflow.io netlify.app herokuapp.com azurewebsites.net tumblr.com".split()
-)
+# Hosts that many organisations share: there the name before the host, or the path after it, tells them apart. Most of
+# the first kind the list of public suffixes knows.
+_SHARED_DOMAINS = frozenset("wordpress.com weebly.com business.site squarespace.com tumblr.com".split())
 _SHARED_PAGES = frozenset(
     "facebook.com linkedin.com twitter.com x.com instagram.com youtube.com xing.com tiktok.com sites.google.com".split()
 )
@@ -27,8 +25,9 @@ _PAGE_DEPTH = 2
 def website(value: str, _country: str = "") -> str | None:
     """Return the registered domain of a web address, lower case; ``None`` if it is none.
 
-    ``https://www.example.co.uk/about`` is ``example.co.uk``. On hosts that many share the sub-domain or the first
-    two parts of the path are kept: ``linkedin.com/company/example``.
+    ``https://www.example.co.uk/about`` is ``example.co.uk``: what is registered below is said by the list of public
+    suffixes (publicsuffix.org), as it came with the installed package. On hosts that many share the sub-domain or the
+    first two parts of the path are kept: ``linkedin.com/company/example``.
     """
     address = value.strip().lower()
     if len(address) > _LONGEST_ADDRESS:
@@ -48,14 +47,17 @@ def website(value: str, _country: str = "") -> str | None:
 
 
 def _registered(host: str, path: str) -> str:
-    labels = host.split(".")
-    domain = ".".join(labels[-2:])
+    domain = _suffixes().privatesuffix(host) or host
     if domain in _SHARED_DOMAINS:
-        return host
+        return ".".join(host.split(".")[-3:])
     for page_host in (host, domain):
         if page_host in _SHARED_PAGES:
             folders = [folder for folder in _QUERY.sub("", path).split("/") if folder]
             return "/".join([page_host, *folders[:_PAGE_DEPTH]])
-    if len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL:
-        return ".".join(labels[-3:])
     return domain
+
+
+@lru_cache(maxsize=1)
+def _suffixes() -> PublicSuffixList:
+    """Return the list of public suffixes, read the first time that an address is."""
+    return PublicSuffixList()

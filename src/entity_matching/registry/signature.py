@@ -23,6 +23,7 @@ _NEEDED = (
     "lightgbm",
     "numpy",
     "pandas",
+    "publicsuffixlist",
     "pyarrow",
     "pycountry",
     "pydantic",

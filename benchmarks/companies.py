@@ -50,6 +50,7 @@ SCHEMAS = {
           city: {kind: category, type: place}
           isin: {kind: identifier, type: isin}
           cusip: {kind: identifier, type: cusip}
+          website: {kind: identifier, type: website}
         """
     ),
     "names": Schema.from_yaml("{key: {source: source_id, reference: company_id}, attributes: {company_name: name}}"),

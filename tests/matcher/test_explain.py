@@ -15,6 +15,7 @@ SCHEMA = Schema.from_yaml(
       country: {kind: category, type: country}
       lei: {kind: identifier, type: lei}
       ticker: {kind: identifier, type: ticker}
+      web_site: {kind: identifier, type: website}
       revenue: number
     """
 )
@@ -52,6 +53,15 @@ def test_a_ticker_is_mentioned_only_when_it_agrees() -> None:
     left = {"name": "Acme", "ticker": "ACM.DE"}
     assert "ticker" not in reason(left, {"name": "Acme", "ticker": "XYZ.L"})
     assert "ticker agrees" in reason(left, left)
+
+
+def test_a_name_that_is_the_other_records_web_address_is_mentioned_unless_the_names_agree() -> None:
+    reference = {"name": "TotalEnergies SE", "web_site": "http://www.total.com/en"}
+    assert "name is the reference's web site (total.com)" in reason({"name": "Total SE"}, reference)
+    assert "web site" not in reason({"name": "Totalgaz"}, reference)
+    assert "web site" not in reason({"name": "Total"}, {"name": "Total SE", "web_site": "total.com"})
+    assert "name is the source's web site (total.com)" in reason(reference, {"name": "Total SE"})
+    assert "web site" not in reason({"name": ""}, {"name": "Total", "web_site": ""})
 
 
 def test_a_value_that_one_side_lacks_is_not_mentioned() -> None:

@@ -15,6 +15,7 @@ from entity_matching.features.context import SEARCH, context_features
 from entity_matching.features.marks import mark_features
 from entity_matching.features.pairs import Pairs, TextLimits
 from entity_matching.features.profiles import profile_features
+from entity_matching.features.sites import site_features
 from entity_matching.features.texts import compare_texts, text_features
 from entity_matching.features.values import (
     category_features,
@@ -81,6 +82,7 @@ class FeatureSpace:
         block = Block(len(pairs))
         for attribute in self.schema.attributes:
             block.extend(self._attribute(pairs, attribute))
+        block.extend(self._sites(pairs))
         block.extend(self._whole(pairs))
         return block
 
@@ -101,6 +103,15 @@ class FeatureSpace:
         if kind is Kind.CATEGORY:
             return category_features(pairs, column, name, self.limits)
         return number_features(pairs, column, name) if kind is Kind.NUMBER else date_features(pairs, column, name)
+
+    def _sites(self, pairs: Pairs) -> Block:
+        """Compare names with web addresses."""
+        block = Block(len(pairs))
+        for attribute in self.schema.of_kind(Kind.IDENTIFIER):
+            for named in self.schema.of_kind(Kind.NAME) if attribute.type == "website" else ():
+                name, site = words_column(named), part(attribute.name, "value")
+                block.extend(site_features(pairs, name, site, f"{attribute.name}.{named.name}", self.limits))
+        return block
 
     def _whole(self, pairs: Pairs) -> Block:
         """Compare all words of the records, whichever attribute they stand in.

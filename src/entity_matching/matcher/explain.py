@@ -1,6 +1,7 @@
 """Why: the reason of a decision in words, from what was compared.
 
-One phrase per attribute that agrees or differs, then how the next best candidate stands.
+One phrase per attribute that agrees or differs, one for a name that is the other record's web address, then how the
+next best candidate stands.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from entity_matching.features.sites import own_hosts
+from entity_matching.features.weights import combine
 from entity_matching.records import part
 from entity_matching.schema import Attribute, Kind, Schema
 
@@ -40,6 +43,8 @@ def reasons(
         for row, phrase in enumerate(_attribute_phrases(attribute, sources, references)):
             if phrase:
                 phrases[row].append(phrase)
+    for row, phrase in _site_phrases(schema, sources, references):
+        phrases[row].append(phrase)
     for row, (one, two) in enumerate(zip(best.tolist(), second.tolist(), strict=True)):
         phrases[row].append(_rival(one, two))
     return ["; ".join(parts) for parts in phrases]
@@ -47,7 +52,7 @@ def reasons(
 
 def _attribute_phrases(attribute: Attribute, sources: pa.Table, references: pa.Table) -> Iterator[str]:
     """Say what one attribute adds, pair by pair; nothing where a side has no value."""
-    label = attribute.name.replace("_", " ")
+    label = _label(attribute)
     have = set(sources.column_names) & set(references.column_names)
 
     def both(name: str) -> list[tuple[Any, Any]]:
@@ -68,6 +73,29 @@ def _attribute_phrases(attribute: Attribute, sources: pa.Table, references: pa.T
         for values, raws in zip(both("value"), both("raw"), strict=True):
             phrase = _value_phrase(label, values, raws)
             yield phrase if telling or phrase.endswith("agrees") else ""
+
+
+def _site_phrases(schema: Schema, sources: pa.Table, references: pa.Table) -> Iterator[tuple[int, str]]:
+    """Say of which pairs one record's name, unlike the other's, is the other's web address."""
+    for site in schema.of_kind(Kind.IDENTIFIER):
+        for name in schema.of_kind(Kind.NAME) if site.type == "website" else ():
+            for side, named, sited in (("reference", sources, references), ("source", references, sources)):
+                for row, domain in _named_by_site(named, sited, name, site):
+                    yield row, f"{_label(name)} is the {side}'s {_label(site)} ({domain})"
+
+
+def _named_by_site(named: pa.Table, sited: pa.Table, name: Attribute, site: Attribute) -> Iterator[tuple[int, str]]:
+    """Yield the rows whose name is the host of the other record, with its domain, but for those whose names agree."""
+    core, text, value = part(name.name, "core"), part(name.name, "text"), part(site.name, "value")
+    if value not in sited.column_names or core not in named.column_names:
+        return
+    others = sited[core].to_pylist() if core in sited.column_names else [""] * sited.num_rows
+    hosts = own_hosts(combine(sited[value]))
+    for row, (host, short, long, other) in enumerate(
+        zip(hosts.to_pylist(), named[core].to_pylist(), named[text].to_pylist(), others, strict=True)
+    ):
+        if host and host in (short.replace(" ", ""), long.replace(" ", "")) and short != other:
+            yield row, _short(sited[value][row].as_py())
 
 
 def _name_phrase(label: str, words: tuple[str, str], forms: tuple[str, str]) -> str:
@@ -134,6 +162,10 @@ def _rival(best: float, second: float) -> str:
     if second <= FAR * best:
         return "next best candidate far behind"
     return "next best candidate close" if second >= NEAR * best else "next best candidate behind"
+
+
+def _label(attribute: Attribute) -> str:
+    return attribute.name.replace("_", " ")
 
 
 def _short(value: str) -> str:

@@ -187,12 +187,14 @@ def curve(task: Task, tables: Tables, settings: MatcherSettings) -> Curve:
     widest = replace(settings, cascade=bands[-1])
     folds = []
     for held_out in range(FOLDS):
+        begun = time.perf_counter()
         learnt = task.learn(widest, fold != held_out)
         rows = np.flatnonzero(fold == held_out)
         alone = replace(learnt, taught=None).model(settings)
         parts = [Banded(rows, decide(alone, task, rows), 0.0)]
         folds.append(parts + [_with_band(learnt, task, rows, replace(settings, cascade=band)) for band in bands])
         model = learnt.model(settings)
+        print(f"fold {held_out + 1} of {FOLDS}: {time.perf_counter() - begun:.0f} s", flush=True)
     together = [_together(parts) for parts in zip(*folds, strict=True)]
     points = []
     for band, decided, *parts in zip([None, *bands], together, *folds, strict=True):

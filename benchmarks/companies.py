@@ -51,6 +51,7 @@ SCHEMAS = {
           isin: {kind: identifier, type: isin}
           cusip: {kind: identifier, type: cusip}
           website: {kind: identifier, type: website}
+          industry: {kind: category}
         """
     ),
     "names": Schema.from_yaml("{key: {source: source_id, reference: company_id}, attributes: {company_name: name}}"),

@@ -59,11 +59,12 @@ def test_a_share_is_above_0_and_at_most_1(group: Any, name: str) -> None:
             group(**{name: wrong})
 
 
-def test_the_weight_of_made_pairs_may_be_nothing_but_not_less() -> None:
-    assert ScorerSettings(extra_weight=0).extra_weight == 0
+@pytest.mark.parametrize("name", ["extra_weight", "counterfactual_weight"])
+def test_the_weight_of_made_pairs_may_be_nothing_but_not_less(name: str) -> None:
+    assert getattr(ScorerSettings(**{name: 0}), name) == 0  # type: ignore[arg-type]
     for wrong in (-0.1, math.inf, math.nan):
-        with pytest.raises(SettingsError, match="'extra_weight'"):
-            ScorerSettings(extra_weight=wrong)
+        with pytest.raises(SettingsError, match=f"'{name}'"):
+            ScorerSettings(**{name: wrong})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -62,7 +62,9 @@ class ScorerSettings:
     ``trees``, ``leaves``, ``learning_rate``: as LightGBM has them. ``folds``: parts of the
     cross-validation that gives the scores calibration is learnt from. ``synthetic_records``: at most so
     many reference records get noisy copies to learn from. ``extra_weight``: how much a pair made by noise
-    counts beside a labelled one. ``rivals``: candidates of a record that are learnt from, the nearest ones.
+    counts beside a labelled one; ``counterfactual_weight``: how much that of a labelled record does that stands there
+    once more, its counterpart hidden (0: none does). ``rivals``: candidates of a record that are learnt from, the
+    nearest ones.
     ``monotone``: whether a closer pair may never score lower. ``threads``: of LightGBM and rapidfuzz.
     """
 
@@ -72,6 +74,7 @@ class ScorerSettings:
     folds: int = 4
     synthetic_records: int = 3_000
     extra_weight: float = 0.3
+    counterfactual_weight: float = 0.3
     rivals: int = 15
     monotone: bool = True
     threads: int = 2
@@ -83,9 +86,11 @@ class ScorerSettings:
         """
         _check_whole(self, {"trees": 1, "leaves": 2, "folds": 2, "synthetic_records": 1, "rivals": 2, "threads": 1})
         _check(isinstance(self.monotone, bool), "monotone", self.monotone, "true or false")
-        rate, weight = self.learning_rate, self.extra_weight
+        rate = self.learning_rate
         _check(_is_number(rate) and 0 < rate <= 1, "learning_rate", rate, "a number above 0, at most 1")
-        _check(_is_number(weight) and 0 <= weight < math.inf, "extra_weight", weight, "a number of at least 0")
+        for name in ("extra_weight", "counterfactual_weight"):
+            weight = getattr(self, name)
+            _check(_is_number(weight) and 0 <= weight < math.inf, name, weight, "a number of at least 0")
 
 
 @dataclass(frozen=True)

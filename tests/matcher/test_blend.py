@@ -45,17 +45,18 @@ def _names(schema: Schema) -> list[str]:
     return [attribute.name for attribute in schema.attributes]
 
 
-def test_what_only_one_side_says_is_not_read() -> None:
+def test_what_only_one_side_says_is_not_read_unless_it_is_a_category() -> None:
     reference = _references(name=["Acme"], city=["Bonn"], isin=["DE0005140008"])
     assert _names(readable(SCHEMA, _sources(name=["Acme"], city=["Bonn"]), reference)) == ["name", "city"]
-    assert _names(readable(SCHEMA, _sources(name=["Acme"], city=[""]), reference)) == ["name"]
+    assert _names(readable(SCHEMA, _sources(name=["Acme"], city=[""]), reference)) == ["name", "city"]
+    assert _names(readable(SCHEMA, _sources(name=["Acme"]), _references(name=["Acme"], city=[""]))) == ["name"]
     assert _names(readable(SCHEMA, None, reference)) == ["name", "city", "isin"]
     assert _names(readable(SCHEMA, None, _references(name=["Acme"], city=[""]))) == ["name"]
 
 
 def test_an_attribute_that_looked_to_one_that_is_not_read_does_without_it() -> None:
     schema = Schema.from_yaml(
-        "{attributes: {name: name, ticker: {kind: identifier, type: ticker, exchange: venue}, venue: category}}"
+        "{attributes: {name: name, ticker: {kind: identifier, type: ticker, exchange: venue}, venue: text}}"
     )
     sources = normalize_table(pa.table({"name": ["Acme"], "ticker": ["ACM"], "venue": ["X"]}), schema, Side.SOURCE)
     references = normalize_table(pa.table({"name": ["Acme"], "ticker": ["ACM"]}), schema, Side.REFERENCE)
@@ -134,6 +135,14 @@ def test_the_blend_learns_from_what_the_cascade_would_send() -> None:
 def learnt(deep_task: Task, deep_settings: MatcherSettings) -> Learnt:
     """What is learnt without labels."""
     return replace(deep_task, sources=None, truth=None, examples=None).learn(deep_settings)
+
+
+def test_the_card_counts_no_record_that_stands_there_once_more() -> None:
+    scored = _scored([0.6, 0.4, 0.5, 0.5], [3.0, -1.0, 5.0, -5.0])
+    examples = replace(scored.examples, counterfactual=np.array([False, True]))
+    settings = CascadeSettings(low=0.45, high=0.9)
+    assert scored.sent(settings).tolist() == [True, False, True, True]
+    assert replace(scored, examples=examples).sent(settings).tolist() == [True, False]
 
 
 def test_models_of_narrower_bands_are_made_of_one_training(

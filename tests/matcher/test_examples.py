@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -9,10 +11,11 @@ import pytest
 
 from entity_matching.config import ScorerSettings, SearchSettings
 from entity_matching.features import Block, Feature, FeatureSpace, TextLimits
-from entity_matching.matcher.examples import FEW, HIDDEN, Examples, synthetic_examples
+from entity_matching.matcher.examples import FEW, HIDDEN, Examples, counterfactual_examples, synthetic_examples
 from entity_matching.matcher.reference import Reference
 from entity_matching.noise import profile_source
-from entity_matching.schema import Schema
+from entity_matching.normalize import normalize_table
+from entity_matching.schema import Schema, Side
 from entity_matching.search import Candidates
 
 SCHEMA = Schema.model_validate({"key": {"source": "id"}, "attributes": {"name": "name", "city": "category"}})
@@ -71,6 +74,36 @@ def test_features_are_brought_into_the_order_asked_for_and_missing_ones_are_unkn
 def test_the_same_features_leave_examples_as_they_are() -> None:
     examples = _examples()
     assert examples.with_features(examples.features) is examples
+
+
+def test_counterfactual_records_are_known_when_chosen_and_joined() -> None:
+    one = _examples()
+    assert not one.counterfactual.any()
+    again = replace(one, counterfactual=np.array([True, False, True]))
+    assert again.of_records(np.array([True, True, False])).counterfactual.tolist() == [True, False]
+    assert Examples.join([one, again]).counterfactual.tolist() == [False] * 3 + [True, False, True]
+
+
+# --- the same records as if the reference lacked them ---
+
+
+def test_of_found_counterparts_the_record_stands_there_once_more_without_it() -> None:
+    raw = _reference(60)
+    reference = Reference.prepare(raw, SCHEMA, SearchSettings(limit=8, threads=1))
+    space = FeatureSpace.fit(reference.table, SCHEMA, TextLimits(threads=1))
+    table = raw.take(pa.array([3, 4, 5])).rename_columns(["id", "name", "city"])
+    sources = normalize_table(table, SCHEMA, Side.SOURCE)
+    candidates = reference.index.search(sources)
+    truth = _ints(3, -1, 50)  # the third denotes one that is unlike it, and is not found
+    assert not (candidates.reference[candidates.source == 2] == 50).any()
+    made = counterfactual_examples(sources, candidates, truth, _ints(0, 1, 2), reference, space)
+    assert made.counterfactual.tolist() == [True] * 3
+    assert made.truth.tolist() == [-1] * 3
+    assert made.group.tolist() == [0, 1, 2]
+    assert made.reference.tolist() == [row for row in candidates.reference[candidates.source == 0] if row != 3]
+    assert set(made.record) == {0}
+    names = [feature.name for feature in made.features]
+    assert made.matrix[:, names.index("name.ratio.behind")].max() == 0, "the best of the rest is the first now"
 
 
 # --- made by noise ---

@@ -24,7 +24,7 @@ from entity_matching.matcher.reader import PairReader
 from entity_matching.matcher.reference import Reference
 from entity_matching.matcher.teach import Exported, Pupil, Start, cross_taught, pretraining
 from entity_matching.records import part
-from entity_matching.schema import Schema
+from entity_matching.schema import Kind, Schema
 
 log = logging.getLogger(__name__)
 
@@ -98,14 +98,20 @@ def pretrain(
 
 
 def readable(schema: Schema, sources: pa.Table | None, references: pa.Table) -> Schema:
-    """Return the schema with the attributes of which both sides say something: the others tell Ditto nothing."""
+    """Return the schema with the attributes that can tell Ditto something.
+
+    Of these both sides say something; of categories one is enough: that a company is in biotechnology tells of one that
+    is called "cement".
+    """
     tables = [references] if sources is None else [sources, references]
-    kept = {
-        attribute.name
+    said = {
+        attribute.name: [_says_something(table, part(attribute.name, "raw")) for table in tables]
         for attribute in schema.attributes
-        if all(_says_something(table, part(attribute.name, "raw")) for table in tables)
     }
-    return keep(schema, kept) if kept else schema
+    if not any(all(sides) for sides in said.values()):
+        return schema
+    categories = {attribute.name for attribute in schema.of_kind(Kind.CATEGORY)}
+    return keep(schema, {name for name, sides in said.items() if all(sides) or (name in categories and any(sides))})
 
 
 def _says_something(table: pa.Table, column: str) -> bool:
@@ -128,6 +134,11 @@ class Scored:
         """Return the examples with Ditto's features, for those pairs that the cascade would send to it."""
         odds = np.where(grey(self.raw, settings), self.odds, np.nan)
         return self.examples.with_block(deep_block(self.examples.record, odds))
+
+    def sent(self, settings: CascadeSettings) -> NDArray[np.bool_]:
+        """Say of each pair, but those of counterfactual records, whether the cascade would send it to Ditto."""
+        real = ~self.examples.counterfactual[self.examples.record]
+        return grey(self.raw, settings)[real]
 
 
 @dataclass(frozen=True)
@@ -155,8 +166,8 @@ class Taught:
 
     def card(self, settings: MatcherSettings) -> dict[str, Any]:
         """Return what the model card says of Ditto: what it was taught, how it compares with PyTorch, its cost."""
-        sent = grey(self.scored.raw, settings.cascade)
-        records = max(1, len(self.scored.examples.truth))
+        sent = self.scored.sent(settings.cascade)
+        records = max(1, int((~self.scored.examples.counterfactual).sum()))
         return {
             "encoder": settings.ditto.encoder if settings.ditto is not None else None,
             "attributes": [attribute.name for attribute in self.pupil.reader.serializer.schema.attributes],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,8 @@ class Examples:
     each record denotes, shape (records,), -1 if it is none of them; a true one that the search did not find
     is the truth all the same. ``group``: the entity of each record, for folds. ``sources``: the records
     themselves, normalised, for a model that reads them; ``None`` where examples of several tables were joined.
+    ``counterfactual``: whether each record stands here a second time, its counterpart hidden from the candidates as if
+    the reference lacked it; such records are learnt from, but not measured on.
     """
 
     features: tuple[Feature, ...]
@@ -37,6 +39,12 @@ class Examples:
     truth: NDArray[np.int64]
     group: NDArray[np.int64]
     sources: pa.Table | None = None
+    counterfactual: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+
+    def __post_init__(self) -> None:
+        """Take records for real where nothing else is said."""
+        if not len(self.counterfactual):
+            object.__setattr__(self, "counterfactual", np.zeros(len(self.truth), dtype=np.bool_))
 
     @property
     def match(self) -> NDArray[np.bool_]:
@@ -71,6 +79,7 @@ class Examples:
             self.truth[chosen],
             self.group[chosen],
             None if self.sources is None else self.sources.filter(pa.array(chosen)),
+            self.counterfactual[chosen],
         )
 
     def of_pairs(self, chosen: NDArray[np.bool_]) -> Examples:
@@ -106,7 +115,34 @@ class Examples:
             np.concatenate([part.truth for part in parts]),
             np.concatenate([part.group for part in parts]),
             None if any(table is None for table in tables) else pa.concat_tables(tables, promote_options="default"),
+            np.concatenate([part.counterfactual for part in parts]),
         )
+
+
+def counterfactual_examples(
+    sources: pa.Table,
+    candidates: Candidates,
+    truth: NDArray[np.int64],
+    group: NDArray[np.int64],
+    reference: Reference,
+    space: FeatureSpace,
+) -> Examples:
+    """Make examples of the same records as if the reference lacked what they denote.
+
+    Labels rarely hold many records without a counterpart; these show what the best candidate looks like when it is
+    wrong, in the source's own hand.
+
+    :param candidates: what the search finds for the records.
+    :param truth: row of the reference that each record denotes, -1 if none; shape (records,).
+    :returns: the records in the same order; those whose counterpart the search did not find have no candidates, since
+        they would only say the same twice.
+    """
+    found = np.zeros(len(truth), dtype=np.bool_)
+    found[candidates.source[candidates.reference == truth[candidates.source]]] = True
+    rest = without(candidates, truth, found)
+    rest = rest.take(found[rest.source])
+    examples = Examples.of(sources, rest, compare(sources, reference, rest, space), np.full_like(truth, -1), group)
+    return replace(examples, counterfactual=np.ones(len(truth), dtype=np.bool_))
 
 
 def synthetic_examples(

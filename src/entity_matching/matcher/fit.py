@@ -48,22 +48,24 @@ def fit(
 
     Each fold is scored by a scorer that has not seen its entities; the scorer that is kept is trained on all.
 
-    :param examples: what is learnt from and calibrated on.
+    :param examples: what is learnt from, and, but for counterfactual records, calibrated on.
     :param extra: examples that are learnt from but not calibrated on, at the weight ``extra_weight``.
     :param floor: least confidence of a record's best candidate.
     :raises LabelsError: if no candidate is a match, or every one is.
     """
     check_kinds(examples)
     raw = exclusive(examples.record, held_out(examples, extra, settings, seed, progress))
-    best = best_of_each(examples.record, raw, len(examples.truth))
-    right = (best >= 0) & (examples.reference[best] == examples.truth)
+    real = ~examples.counterfactual
+    best = best_of_each(examples.record, raw, len(examples.truth))[real]
+    truth = examples.truth[real]
+    right = (best >= 0) & (examples.reference[best] == truth)
     confidence = np.where(best >= 0, raw[best], 0.0)
     calibration = replace(Calibration.fit(confidence[best >= 0], right[best >= 0]), floor=floor)
     calibrated = np.where(best >= 0, calibration.lift(calibration.apply(confidence)), 0.0)
     if progress is not None:
         progress("training", settings.folds / (settings.folds + 1))
     scorer = train_scorer(examples, extra, settings, seed)
-    return Fitted(scorer, calibration, Outcomes(calibrated, right, examples.truth >= 0), raw)
+    return Fitted(scorer, calibration, Outcomes(calibrated, right, truth >= 0), raw)
 
 
 def held_out(
@@ -101,9 +103,9 @@ def check_kinds(examples: Examples) -> None:
 
 
 def train_scorer(examples: Examples, extra: Examples | None, settings: ScorerSettings, seed: int) -> PairScorer:
-    """Train a scorer on each record's nearest candidates, and on ``extra`` at its lower weight."""
+    """Train a scorer on each record's nearest candidates, on counterfactual records and ``extra`` at lower weights."""
     parts = [hard(examples, settings.rivals)]
-    weights = [np.ones(len(parts[0].match))]
+    weights = [np.where(examples.counterfactual[parts[0].record], settings.counterfactual_weight, 1.0)]
     if extra is not None:
         parts.append(hard(extra, settings.rivals))
         weights.append(np.full(len(parts[1].match), settings.extra_weight))

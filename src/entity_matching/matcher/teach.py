@@ -185,15 +185,16 @@ def cross_taught(
     assert settings.ditto is not None
     ditto = settings.ditto
     folds = entity_folds(examples.group, settings.cascade.folds, settings.seed)
+    real = ~examples.counterfactual  # of those that are not, each pair is taught already
     odds = np.full(len(asked), np.nan)
     numbers = np.unique(folds)
     for step, fold in enumerate(numbers):
-        rest = hard(examples.of_records(folds != fold), settings.scorer.rivals)
+        rest = hard(examples.of_records(real & (folds != fold)), settings.scorer.rivals)
         part = asked & (folds[examples.record] == fold)
         within = _within(progress, step, len(numbers) + 1)
         taught = _taught_labels(pupil, rest, reference, settings, f"labels-fold-{fold + 1}", within)
         odds[part] = taught.predict(examples, reference, part, ditto)[part]
-    everything = hard(examples, settings.scorer.rivals)
+    everything = hard(examples.of_records(real), settings.scorer.rivals)
     within = _within(progress, len(numbers), len(numbers) + 1)
     return _taught_labels(pupil, everything, reference, settings, "labels", within), odds
 

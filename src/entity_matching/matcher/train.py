@@ -23,7 +23,7 @@ from entity_matching.matcher.card import held_out_quality
 from entity_matching.matcher.cascade import grey
 from entity_matching.matcher.compare import compare
 from entity_matching.matcher.exact import EXACT_NAME, IDENTIFIER, WHOLE_NAME, exact_matches
-from entity_matching.matcher.examples import Examples, synthetic_examples
+from entity_matching.matcher.examples import Examples, counterfactual_examples, synthetic_examples
 from entity_matching.matcher.fit import Fitted, Progress, check_kinds, fit
 from entity_matching.matcher.folds import entities
 from entity_matching.matcher.model import Model
@@ -50,6 +50,7 @@ class Task:
     ``sources``: the labelled source records, normalised. ``truth``: row of the reference each denotes, -1 if
     none. ``examples``: their compared candidates. ``synthetic``: examples made by noise. Without labels,
     ``sources``, ``truth`` and ``examples`` are ``None``. ``deep``: Ditto taught without labels, if there is to be one.
+    ``counterfactual``: the same records with their counterparts hidden, if they are to be learnt from.
     """
 
     reference: Reference
@@ -59,6 +60,7 @@ class Task:
     truth: NDArray[np.int64] | None
     examples: Examples | None
     deep: Pretrained | None = None
+    counterfactual: Examples | None = None
 
     @classmethod
     def prepare(
@@ -98,6 +100,9 @@ class Task:
             block = compare(labelled, prepared, candidates, space)
             examples = Examples.of(labelled, candidates, block, truth, group)
             task = cls(prepared, space, synthetic.with_features(examples.features), labelled, truth, examples)
+            if settings.scorer.counterfactual_weight:
+                absent = counterfactual_examples(labelled, candidates, truth, group, prepared, space)
+                task = replace(task, counterfactual=absent)
         if start is None:
             return task
         if task.examples is not None:
@@ -140,13 +145,12 @@ class Task:
             exact = dict.fromkeys((IDENTIFIER, WHOLE_NAME, EXACT_NAME), EXACT_PRIOR)
         else:
             chosen = np.ones(len(self.truth), dtype=bool) if chosen is None else chosen
-            examples = self.examples.of_records(chosen)
+            examples = self._with_counterfactual(chosen)
             first = fit(examples, self.synthetic, settings.scorer, settings.seed, progress)
             if self.deep is not None:
                 rows = self.reference.table
-                taught = teach_labels(
-                    self.deep, first, examples, self.synthetic, rows, settings, progress, also=doubtful
-                )
+                also = None if doubtful is None else np.pad(doubtful, (0, len(examples.record) - len(doubtful)))
+                taught = teach_labels(self.deep, first, examples, self.synthetic, rows, settings, progress, also=also)
             exact = exact_confidence(
                 self.sources.filter(pa.array(chosen)), self.truth[chosen], self.reference, self.space.schema
             )
@@ -160,11 +164,22 @@ class Task:
         examples = self.examples if chosen is None else self.examples.of_records(chosen)
         return FittedAlone.fit(examples, self.synthetic, settings.scorer, settings.seed)
 
+    def _with_counterfactual(self, chosen: NDArray[np.bool_]) -> Examples:
+        """Return the examples of labelled records, and after them the same with their counterparts hidden."""
+        assert self.examples is not None
+        examples = self.examples.of_records(chosen)
+        if self.counterfactual is None:
+            return examples
+        found = np.zeros(len(chosen), dtype=np.bool_)
+        found[self.counterfactual.record] = True
+        return Examples.join([examples, self.counterfactual.of_records(chosen & found)])
+
     def _judge(self, alone: FittedAlone, taught: Taught | None) -> Alone:
         if taught is None or self.deep is None:
             return alone.judge
-        shown = self.deep.held[self.synthetic.record] if self.examples is None else None
-        return alone.blended(taught.scored.odds, shown)
+        if self.examples is None:
+            return alone.blended(taught.scored.odds, self.deep.held[self.synthetic.record])
+        return alone.blended(taught.scored.odds[: len(alone.raw)])  # the counterfactual ones come after
 
     def _entities(self, chosen: NDArray[np.bool_] | None) -> tuple[str, ...]:
         """Return the keys of the reference records that the chosen labels name."""

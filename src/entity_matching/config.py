@@ -62,9 +62,8 @@ class ScorerSettings:
     ``trees``, ``leaves``, ``learning_rate``: as LightGBM has them. ``folds``: parts of the
     cross-validation that gives the scores calibration is learnt from. ``synthetic_records``: at most so
     many reference records get noisy copies to learn from. ``extra_weight``: how much a pair made by noise
-    counts beside a labelled one; ``counterfactual_weight``: how much that of a labelled record does that stands there
-    once more, its counterpart hidden (0: none does). ``rivals``: candidates of a record that are learnt from, the
-    nearest ones.
+    counts beside a labelled one. ``counterfactual_weight``: how much a labelled record's pairs count once more, its
+    counterpart hidden; 0: not at all. ``rivals``: candidates of a record that are learnt from, the nearest ones.
     ``monotone``: whether a closer pair may never score lower. ``threads``: of LightGBM and rapidfuzz.
     """
 

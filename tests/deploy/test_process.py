@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,8 @@ def end(*_):
     sys.exit(130)
 signal.signal(signal.SIGINT, end)
 open("started", "w").close()
-time.sleep(60)
+while True:  # one long sleep would outlast a signal that comes just before it
+    time.sleep(0.05)
 """
 PARENT = """
 import os, signal, sys
@@ -54,6 +56,7 @@ def test_an_interrupted_program_ends_by_itself(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path), CHILD], stderr=subprocess.DEVNULL) as process:
         while not (tmp_path / "started").exists():
             assert process.poll() is None
+            time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 143
     assert (tmp_path / "ended").read_text() == "gracefully"

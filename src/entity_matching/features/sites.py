@@ -6,17 +6,16 @@ the names of others than to ``TotalEnergies``, and stands letter by letter in ``
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from rapidfuzz import process
 from rapidfuzz.distance import Indel, LCSseq, Prefix
 
 from entity_matching.features.block import Block, Values
+from entity_matching.features.letters import glued, initials, measured
 from entity_matching.features.pairs import Pairs, TextLimits
 from entity_matching.features.weights import combine
 
@@ -76,24 +75,26 @@ def _compared(named: _Side, sited: _Side, name: str, site: str, limits: TextLimi
     values = _measures(_words(named.table, name, limits).take(at_name), hosts.take(at_host), limits)
     own = np.zeros(sited.table.num_rows, dtype=np.float32)
     if name in sited.table.column_names:
-        own = _measure(_glued(_words(sited.table, name, limits)), hosts, Indel.normalized_similarity, limits)
+        names = glued(_words(sited.table, name, limits))
+        own = measured(names.to_pylist(), hosts.to_pylist(), Indel.normalized_similarity, limits)
     return values | {"beside_own": values["ratio"] - own[sited.rows]}
 
 
 def _measures(words: pa.Array, hosts: pa.Array, limits: TextLimits) -> dict[str, Values]:
     """Compare names with hosts, pair by pair."""
-    glued, initials = _glued(words), _initials(words)
-    name, host, first = (np.maximum(_length(texts), 1) for texts in (glued, hosts, initials))
-    shared = _measure(glued, hosts, LCSseq.similarity, limits)
+    solid = glued(words)
+    name, host, first = (np.maximum(_length(texts), 1) for texts in (solid, hosts, initials(words)))
+    one, two, three = solid.to_pylist(), hosts.to_pylist(), initials(words).to_pylist()
+    shared = measured(one, two, LCSseq.similarity, limits)
     values = {
-        "ratio": _measure(glued, hosts, Indel.normalized_similarity, limits),
+        "ratio": measured(one, two, Indel.normalized_similarity, limits),
         "inside_name": shared / host,
         "inside_site": shared / name,
-        "start": _measure(glued, hosts, Prefix.similarity, limits) / np.minimum(name, host),
-        "initials": (_measure(initials, hosts, Prefix.similarity, limits) == first) & (first >= _FEW),
+        "start": measured(one, two, Prefix.similarity, limits) / np.minimum(name, host),
+        "initials": (measured(three, two, Prefix.similarity, limits) == first) & (first >= _FEW),
         "length": host,
     }
-    unknown = pc.or_(pc.equal(glued, ""), pc.equal(hosts, "")).to_numpy(zero_copy_only=False)
+    unknown = pc.or_(pc.equal(solid, ""), pc.equal(hosts, "")).to_numpy(zero_copy_only=False)
     return {key: np.where(unknown, np.nan, value).astype(np.float32) for key, value in values.items()}
 
 
@@ -102,23 +103,8 @@ def _closest(found: list[dict[str, Values]]) -> dict[str, Values]:
     return {measure: np.fmax.reduce([values[measure] for values in found]) for measure in found[0]}
 
 
-def _measure(left: pa.Array, right: pa.Array, scorer: Callable[..., float], limits: TextLimits) -> Values:
-    values = process.cpdist(
-        left.to_pylist(), right.to_pylist(), scorer=scorer, dtype=np.float32, workers=limits.threads
-    )
-    return np.asarray(values, dtype=np.float32)
-
-
 def _words(table: pa.Table, column: str, limits: TextLimits) -> pa.Array:
     return pc.utf8_slice_codeunits(combine(table[column]), 0, limits.characters)
-
-
-def _glued(words: pa.Array) -> pa.Array:
-    return pc.replace_substring(words, " ", "")
-
-
-def _initials(words: pa.Array) -> pa.Array:
-    return _glued(pc.replace_substring_regex(words, r"(\S)\S*", r"\1"))
 
 
 def _length(texts: pa.Array) -> NDArray[np.int32]:

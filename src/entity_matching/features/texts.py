@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from rapidfuzz import fuzz, process
+from rapidfuzz import fuzz
 from rapidfuzz.distance import Indel, JaroWinkler, LCSseq, Prefix
 
 from entity_matching.features.alignment import Words, align
 from entity_matching.features.block import Block, Values
+from entity_matching.features.letters import glued, initials, measured
 from entity_matching.features.pairs import Pairs, TextLimits
 from entity_matching.features.weights import WordWeights, combine
 
@@ -80,17 +81,16 @@ def _letter_features(
     cut_references = pc.utf8_slice_codeunits(references, 0, limits.characters)
     one = cut_sources.take(pa.array(pairs.source)).to_pylist()
     two = cut_references.take(pa.array(pairs.reference)).to_pylist()
-    glued_one = pc.replace_substring(cut_sources, " ", "").take(pa.array(pairs.source))
-    glued_two = pc.replace_substring(cut_references, " ", "").take(pa.array(pairs.reference))
+    glued_one = glued(cut_sources).take(pa.array(pairs.source))
+    glued_two = glued(cut_references).take(pa.array(pairs.reference))
     solid_one, solid_two = glued_one.to_pylist(), glued_two.to_pylist()
     size_one = np.maximum(pc.utf8_length(glued_one).to_numpy(zero_copy_only=False), 1).astype(np.float32)
     size_two = np.maximum(pc.utf8_length(glued_two).to_numpy(zero_copy_only=False), 1).astype(np.float32)
-    initials_one = _initials(cut_sources).take(pa.array(pairs.source)).to_pylist()
-    initials_two = _initials(cut_references).take(pa.array(pairs.reference)).to_pylist()
+    initials_one = initials(cut_sources).take(pa.array(pairs.source)).to_pylist()
+    initials_two = initials(cut_references).take(pa.array(pairs.reference)).to_pylist()
 
     def measure(left: list[str], right: list[str], scorer: Callable[..., float]) -> Values:
-        values = process.cpdist(left, right, scorer=scorer, dtype=np.float32, workers=limits.threads)
-        return np.asarray(values, dtype=np.float32)
+        return measured(left, right, scorer, limits)
 
     shared = measure(solid_one, solid_two, LCSseq.similarity)
     start = measure(solid_one, solid_two, Prefix.similarity)
@@ -109,10 +109,6 @@ def _letter_features(
         "length_source": (size_one, 0, "letters of the source"),
         "length_difference": (size_one - size_two, 0, "letters more in the source"),
     }
-
-
-def _initials(texts: pa.Array) -> pa.Array:
-    return pc.replace_substring_regex(pc.replace_substring_regex(texts, r"(\S)\S*", r"\1"), " ", "")
 
 
 def _equal(left: list[str], right: list[str]) -> Values:

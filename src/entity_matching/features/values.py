@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from rapidfuzz import process
 from rapidfuzz.distance import JaroWinkler, Prefix
 
 from entity_matching.features.block import Block, Values
+from entity_matching.features.letters import measured
 from entity_matching.features.pairs import Pairs, TextLimits
 from entity_matching.features.weights import combine
 
@@ -29,7 +27,8 @@ def category_features(pairs: Pairs, column: str, label: str, limits: TextLimits)
     """Compare a category: equal or not, and how alike it is written."""
     block = Block(len(pairs))
     same = agreement(pairs, column)
-    alike = _measured(*_both(pairs, column), JaroWinkler.similarity, limits)
+    one, two = _both(pairs, column)
+    alike = measured(one.to_pylist(), two.to_pylist(), JaroWinkler.similarity, limits)
     alike[np.isnan(same)] = np.nan
     block.add(f"{label}.same", same, 1, "same value")
     block.add(f"{label}.alike", alike, 1, "similarity of the values")
@@ -41,7 +40,7 @@ def identifier_features(pairs: Pairs, column: str, label: str, limits: TextLimit
     block = Block(len(pairs))
     same = agreement(pairs, column)
     one, two = _both(pairs, column)
-    start = _measured(one, two, Prefix.similarity, limits)
+    start = measured(one.to_pylist(), two.to_pylist(), Prefix.similarity, limits)
     shorter = np.minimum(pc.utf8_length(one).to_numpy(), pc.utf8_length(two).to_numpy())
     start = start / np.maximum(shorter, 1)
     start[np.isnan(same)] = np.nan
@@ -94,12 +93,6 @@ def _shared_words(one: pa.Array, two: pa.Array) -> Values:
         distinct.append(float(bool(set(left.split()) & set(right.split()))) if left and right else np.nan)
     table = np.array(distinct, dtype=np.float32)
     return table[keys.indices.to_numpy(zero_copy_only=False)] if len(table) else np.zeros(0, dtype=np.float32)
-
-
-def _measured(one: pa.Array, two: pa.Array, scorer: Callable[..., float], limits: TextLimits) -> Values:
-    """Return what a scorer says of each pair of strings."""
-    values = process.cpdist(one.to_pylist(), two.to_pylist(), scorer=scorer, dtype=np.float32, workers=limits.threads)
-    return np.asarray(values, dtype=np.float32)
 
 
 def _filled(values: pa.Array) -> NDArray[np.bool_]:

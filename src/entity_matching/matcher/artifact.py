@@ -49,8 +49,14 @@ have no Ditto, and are read as they are."""
 MANIFEST = "model.json"
 DITTO = "ditto"
 _LIBRARIES = (
-    *("lightgbm", "numpy", "pyarrow", "rapidfuzz", "sparse-dot-topn"),
-    *("anyascii", "publicsuffixlist", "python-stdnum"),
+    "lightgbm",
+    "numpy",
+    "pyarrow",
+    "rapidfuzz",
+    "sparse-dot-topn",
+    "anyascii",
+    "publicsuffixlist",
+    "python-stdnum",
 )
 
 _DITTO_LIBRARIES = ("onnxruntime", "tokenizers")

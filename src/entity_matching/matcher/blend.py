@@ -137,8 +137,7 @@ class Scored:
 
     def sent(self, settings: CascadeSettings) -> NDArray[np.bool_]:
         """Say of each pair, but those of counterfactual records, whether the cascade would send it to Ditto."""
-        real = ~self.examples.counterfactual[self.examples.record]
-        return grey(self.raw, settings)[real]
+        return grey(self.raw, settings)[self.examples.real]
 
 
 @dataclass(frozen=True)

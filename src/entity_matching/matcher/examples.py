@@ -51,6 +51,11 @@ class Examples:
         """Whether each pair is a match."""
         return np.asarray(self.truth[self.record] == self.reference, dtype=np.bool_)
 
+    @property
+    def real(self) -> NDArray[np.bool_]:
+        """Whether each pair is of a record that stands here for itself, not a second time; shape (pairs,)."""
+        return np.asarray(~self.counterfactual[self.record], dtype=np.bool_)
+
     @classmethod
     def of(
         cls,

@@ -185,7 +185,7 @@ def cross_taught(
     assert settings.ditto is not None
     ditto = settings.ditto
     folds = entity_folds(examples.group, settings.cascade.folds, settings.seed)
-    real = ~examples.counterfactual  # of those that are not, each pair is taught already
+    real = ~examples.counterfactual  # the pairs of the others are among these
     odds = np.full(len(asked), np.nan)
     numbers = np.unique(folds)
     for step, fold in enumerate(numbers):

@@ -179,7 +179,7 @@ class Task:
             return alone.judge
         if self.examples is None:
             return alone.blended(taught.scored.odds, self.deep.held[self.synthetic.record])
-        return alone.blended(taught.scored.odds[: len(alone.raw)])  # the counterfactual ones come after
+        return alone.blended(taught.scored.odds[taught.scored.examples.real])
 
     def _entities(self, chosen: NDArray[np.bool_] | None) -> tuple[str, ...]:
         """Return the keys of the reference records that the chosen labels name."""

@@ -32,3 +32,19 @@ def import_lightgbm() -> Any:
         return importlib.import_module("lightgbm")
     finally:
         del sys.modules[_UNUSED]
+
+
+def import_spark_client() -> None:
+    """Import Spark's client, which takes a program without a file (``python -c``) for its own doctests and ends it.
+
+    :raises ImportError: if it is not installed.
+    """
+    main = sys.modules["__main__"]
+    nameless = not hasattr(main, "__file__")
+    if nameless:
+        main.__file__ = "-c"
+    try:
+        importlib.import_module("pyspark.sql.connect.session")
+    finally:
+        if nameless:
+            del main.__file__

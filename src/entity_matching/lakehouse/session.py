@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import re
@@ -22,6 +21,7 @@ from entity_matching.lakehouse.catalog import Lakehouse
 from entity_matching.lakehouse.failures import explained
 from entity_matching.lakehouse.settings import DATABRICKS, LOCAL, RUNTIME_VARIABLE, LakehouseSettings
 from entity_matching.lakehouse.staging import STALE, Staging
+from entity_matching.startup import import_spark_client
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -181,7 +181,7 @@ def _connected(url: str) -> Iterator[SparkSession]:
     try:
         from pyspark.sql import SparkSession  # noqa: PLC0415 - optional
 
-        _import_client()
+        import_spark_client()
     except ImportError as error:
         raise OptionalDependencyError("pyspark-client", extra="local", needed_for="a Spark session") from error
     _keep_quiet()
@@ -191,19 +191,6 @@ def _connected(url: str) -> Iterator[SparkSession]:
         yield spark
     finally:
         _end(spark.stop)  # else the client looks for its server for minutes when the process ends
-
-
-def _import_client() -> None:
-    """Import Spark's client, which takes ``python -c`` for its own doctests and ends the process."""
-    main = sys.modules["__main__"]
-    nameless = not hasattr(main, "__file__")
-    if nameless:
-        main.__file__ = "-c"
-    try:
-        importlib.import_module("pyspark.sql.connect.session")
-    finally:
-        if nameless:
-            del main.__file__
 
 
 def _keep_quiet() -> None:

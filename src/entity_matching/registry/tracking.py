@@ -6,12 +6,14 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from entity_matching.errors import EntityMatchingError
 from entity_matching.registry.versions import CHECKSUM, FINGERPRINT, Versions, shortened
+from entity_matching.startup import import_spark_client
 from entity_matching.version import __version__
 
 AT_ONCE = 100
@@ -50,6 +52,8 @@ def log_and_register(versions: Versions, training: TrainingRecord, model: Mappin
     """
     import mlflow  # noqa: PLC0415 - optional
 
+    with suppress(ImportError):
+        import_spark_client()  # MLflow looks for a session where it is installed
     client, location = versions.client, versions.location
     experiment = _experiment(versions)
     _end_killed(versions, experiment, training.fingerprint)

@@ -59,12 +59,15 @@ def test_a_share_is_above_0_and_at_most_1(group: Any, name: str) -> None:
             group(**{name: wrong})
 
 
-@pytest.mark.parametrize("name", ["extra_weight", "counterfactual_weight"])
-def test_the_weight_of_made_pairs_may_be_nothing_but_not_less(name: str) -> None:
-    assert getattr(ScorerSettings(**{name: 0}), name) == 0  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [(ScorerSettings, "extra_weight"), (ScorerSettings, "counterfactual_weight"), (CascadeSettings, "extra_weight")],
+)
+def test_the_weight_of_made_pairs_may_be_nothing_but_not_less(group: Any, name: str) -> None:
+    assert getattr(group(**{name: 0}), name) == 0
     for wrong in (-0.1, math.inf, math.nan):
         with pytest.raises(SettingsError, match=f"'{name}'"):
-            ScorerSettings(**{name: wrong})  # type: ignore[arg-type]
+            group(**{name: wrong})
 
 
 @pytest.mark.parametrize("group", GROUPS)

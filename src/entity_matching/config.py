@@ -176,11 +176,14 @@ class CascadeSettings:
     scores with the features learns from scores of records that it had not seen.
     ``pretraining_epochs``: passes over the pairs made without labels, before it is trained on labels;
     ``pretraining_records``: records that these pairs are made of, at most, of each provenance.
+    ``extra_weight``: how much a pair made by noise counts beside a labelled one where the two are blended; far less
+    than for the feature scorer, since Ditto was taught such noise and is surer of it than of real records.
     """
 
     low: float = 0.001
     high: float = 0.999
     folds: int = 3
+    extra_weight: float = 0.03
     pretraining_epochs: int = 3
     pretraining_records: int = 1_500
 
@@ -193,6 +196,8 @@ class CascadeSettings:
             share = getattr(self, name)
             _check(_is_number(share) and 0 <= share <= 1, name, share, "a probability, 0 to 1")
         _check(self.low < self.high, "low", self.low, f"less than high ({self.high})")
+        weight = self.extra_weight
+        _check(_is_number(weight) and 0 <= weight < math.inf, "extra_weight", weight, "a number of at least 0")
         _check_whole(self, {"folds": 2, "pretraining_epochs": 1, "pretraining_records": 1})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +13,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from entity_matching.config import CascadeSettings, MatcherSettings
+from entity_matching.config import CascadeSettings, MatcherSettings, ScorerSettings
 from entity_matching.errors import ArtifactError
 from entity_matching.features import Block
 from entity_matching.matcher import Matcher
-from entity_matching.matcher.blend import Scored, pretrain, readable
+from entity_matching.matcher.blend import Scored, Taught, pretrain, readable
 from entity_matching.matcher.examples import Examples
 from entity_matching.matcher.lessons import Lesson, Provenance
 from entity_matching.matcher.teach import Pupil, Start
@@ -129,6 +130,31 @@ def test_the_blend_learns_from_what_the_cascade_would_send() -> None:
     assert np.isnan(examples.matrix[2:, 1:]).all()
     everything = scored.with_ditto(CascadeSettings(low=0.0, high=1.0))
     assert everything.matrix[:, 1].tolist() == [3.0, -1.0, 5.0, -5.0]
+
+
+def _many(records: int, right: float) -> Scored:
+    """Records with two candidates each, of which the first is the match, and a Ditto that is right on so many."""
+    record = np.repeat(np.arange(records), 2)
+    block = Block(2 * records)
+    block.add("letters", np.zeros(2 * records), 1, "letters")
+    candidates = Candidates(record.astype(np.int32), np.arange(2 * records, dtype=np.int32))
+    keys = pa.table({"__key": [str(row) for row in range(records)]})
+    examples = Examples.of(keys, candidates, block, 2 * np.arange(records), np.arange(records))
+    signs = np.where(np.arange(records) % 10 < 10 * right, 1.0, -1.0)
+    return Scored(examples, np.full(2 * records, 0.5), np.column_stack([3 * signs, -3 * signs]).ravel())
+
+
+def test_how_far_ditto_is_believed_is_learnt_from_labels_more_than_from_noise_that_it_was_taught() -> None:
+    network: Any = SimpleNamespace(reader=None, model=None)
+    taught = Taught(network, network, _many(60, right=0.7), _many(300, right=1.0), 0.0)
+    believed = []
+    for weight in (0.0, CascadeSettings().extra_weight, 1.0):
+        cascade = CascadeSettings(low=0.0, high=1.0, extra_weight=weight)
+        settings = MatcherSettings(scorer=ScorerSettings(trees=60, threads=1), cascade=cascade)
+        scorer = taught.blend(settings)[0].scorer
+        believed.append(float(scorer.predict_matrix(np.array([[0.0, 3.0, 6.0]], dtype=np.float32))[0]))
+    assert believed[0] < believed[1] < 0.8
+    assert believed[2] > 0.9
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -160,7 +160,8 @@ class Taught:
         """
         extra = None if self.extra is None else self.extra.with_ditto(settings.cascade)
         examples = self.scored.with_ditto(settings.cascade)
-        fitted = fit(examples, extra, settings.scorer, settings.seed, floor=self.floor)
+        scorer = replace(settings.scorer, extra_weight=settings.cascade.extra_weight)
+        fitted = fit(examples, extra, scorer, settings.seed, floor=self.floor)
         return Cascade(self.pupil.reader, self.exported.model, fitted.scorer, settings.cascade), fitted
 
     def card(self, settings: MatcherSettings) -> dict[str, Any]:
@@ -203,10 +204,11 @@ def teach_labels(
     if not pupil.record:
         log.warning(_LEFT_OUT)
         return None
-    extra = synthetic.of_records(start.held)
-    raw = exclusive(extra.record, first.scorer.predict_matrix(extra.matrix))
+    made = synthetic.of_records(start.held)
+    raw = exclusive(made.record, first.scorer.predict_matrix(made.matrix))
+    extra = start.scored(made, raw, settings) if settings.cascade.extra_weight else None
     exported = pupil.exported(examples, reference, settings.ditto, settings.seed)
-    return Taught(pupil, exported, Scored(examples, first.raw, odds), start.scored(extra, raw, settings), 0.0)
+    return Taught(pupil, exported, Scored(examples, first.raw, odds), extra, 0.0)
 
 
 def teach_noise(

@@ -183,7 +183,7 @@ class CascadeSettings:
     low: float = 0.001
     high: float = 0.999
     folds: int = 3
-    extra_weight: float = 0.03
+    extra_weight: float = 0.01
     pretraining_epochs: int = 3
     pretraining_records: int = 1_500
 

@@ -11,7 +11,8 @@ decisions at the threshold for the target precision (0.98); recall at a precisio
 
 With ``--ditto`` each figure is given with and without Ditto (MiniLM-L6). It is taught on noisy copies of the
 reference once, which needs no label, and on the labels of the training folds in each fold; and F1 is given against the
-share of the candidates that the cascade sends to Ditto, the blend learnt anew for each band.
+share of the candidates that the cascade sends to Ditto, the blend learnt anew for each band; and for
+some weights of synthetic pairs in the blend.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ DITTO = DittoSettings(epochs=4, max_tokens=64)
 BANDS = ((0.3, 0.7), (0.1, 0.9), (0.03, 0.97), (0.01, 0.99), (0.003, 0.997), (0.001, 0.999), (0.0002, 0.9998))
 """Of the curve: the feature scorer's probability between which a candidate is sent, the widest last. To send all would
 take most of an hour more, and the widest already sends many times what the default does."""
+WEIGHTS = (0.3, 0.1, 0.03, 0.0)
+"""What a synthetic pair counts in the blend, for the default band, besides the default."""
 COLUMNS = ("columns", "labels", "seed", "F1", "precision", "recall", "R@P.98", "R@P.99", "ECE", "copies", "seconds")
 
 
@@ -178,13 +181,14 @@ class Curve(NamedTuple):
 
 
 def curve(task: Task, tables: Tables, settings: MatcherSettings) -> Curve:
-    """Decide each record by models trained on the other folds, for each band: Ditto is taught once per fold.
+    """Decide each record by models trained on the other folds, for each band and weight: Ditto is taught once a fold.
 
     The model is that of the last fold.
     """
     assert task.examples is not None
     fold = entity_folds(task.examples.group, FOLDS, settings.seed)
-    bands = sorted({settings.cascade, *(CascadeSettings(*band) for band in BANDS)}, key=lambda band: -band.low)
+    cascades = {CascadeSettings(*band) for band in BANDS} | {CascadeSettings(extra_weight=some) for some in WEIGHTS}
+    bands = sorted({settings.cascade} | cascades, key=lambda band: (-band.low, -band.extra_weight))
     widest = replace(settings, cascade=bands[-1])
     folds = []
     for held_out in range(FOLDS):
@@ -204,6 +208,7 @@ def curve(task: Task, tables: Tables, settings: MatcherSettings) -> Curve:
             {
                 "low": None if band is None else band.low,
                 "high": None if band is None else band.high,
+                "weight": None if band is None else band.extra_weight,
                 "share": float(np.mean([part.share for part in parts])),
                 "f1": f1(decided, tables.labels),
                 "recall_at_0.99": evaluation["recall_at_precision"]["0.99"]["value"],

@@ -29,6 +29,12 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _check_weights(settings: object, *names: str) -> None:
+    for name in names:
+        weight = getattr(settings, name)
+        _check(_is_number(weight) and 0 <= weight < math.inf, name, weight, "a number of at least 0")
+
+
 @dataclass(frozen=True)
 class SearchSettings:
     """Candidate search.
@@ -87,9 +93,7 @@ class ScorerSettings:
         _check(isinstance(self.monotone, bool), "monotone", self.monotone, "true or false")
         rate = self.learning_rate
         _check(_is_number(rate) and 0 < rate <= 1, "learning_rate", rate, "a number above 0, at most 1")
-        for name in ("extra_weight", "counterfactual_weight"):
-            weight = getattr(self, name)
-            _check(_is_number(weight) and 0 <= weight < math.inf, name, weight, "a number of at least 0")
+        _check_weights(self, "extra_weight", "counterfactual_weight")
 
 
 @dataclass(frozen=True)
@@ -196,8 +200,7 @@ class CascadeSettings:
             share = getattr(self, name)
             _check(_is_number(share) and 0 <= share <= 1, name, share, "a probability, 0 to 1")
         _check(self.low < self.high, "low", self.low, f"less than high ({self.high})")
-        weight = self.extra_weight
-        _check(_is_number(weight) and 0 <= weight < math.inf, "extra_weight", weight, "a number of at least 0")
+        _check_weights(self, "extra_weight")
         _check_whole(self, {"folds": 2, "pretraining_epochs": 1, "pretraining_records": 1})
 
 

@@ -82,9 +82,9 @@ def _compared(named: _Side, sited: _Side, name: str, site: str, limits: TextLimi
 
 def _measures(words: pa.Array, hosts: pa.Array, limits: TextLimits) -> dict[str, Values]:
     """Compare names with hosts, pair by pair."""
-    solid = glued(words)
-    name, host, first = (np.maximum(_length(texts), 1) for texts in (solid, hosts, initials(words)))
-    one, two, three = solid.to_pylist(), hosts.to_pylist(), initials(words).to_pylist()
+    solid, firsts = glued(words), initials(words)
+    name, host, first = (np.maximum(_length(texts), 1) for texts in (solid, hosts, firsts))
+    one, two, three = solid.to_pylist(), hosts.to_pylist(), firsts.to_pylist()
     shared = measured(one, two, LCSseq.similarity, limits)
     values = {
         "ratio": measured(one, two, Indel.normalized_similarity, limits),

@@ -162,3 +162,25 @@ def test_thousands_of_records_take_less_than_a_second() -> None:
     start = time.process_time()
     _noisy(reference, _all(4000))
     assert time.process_time() - start < 2  # usually a fifth of a second; twice the promise, for busy machines
+
+
+def test_records_are_called_by_their_brand_where_the_reference_has_web_addresses() -> None:
+    """Whether or not the source has them; without them all is drawn as before."""
+    schema = Schema.model_validate(
+        {
+            "key": {"source": "sid", "reference": "rid"},
+            "attributes": {
+                "name": {"kind": "name", "source_column": "firm"},
+                "site": {"kind": "identifier", "type": "website"},
+            },
+        }
+    )
+    reference = pa.table({"rid": ["R0"], "name": ["Electricity Works of the North SE"], "site": ["http://zephyr.com"]})
+    rows = np.zeros(200, dtype=np.int64)
+    with_sites = _noisy(reference, rows, schema=schema, site=ColumnProfile(missing=1.0))
+    names = [name.lower() for name in with_sites["firm"].to_pylist()]
+    assert with_sites.column_names == ["firm"]
+    assert any(name.startswith("zephyr") for name in names)
+    assert any(name.startswith("electricity") for name in names)
+    without = _noisy(reference.drop_columns(["site"]), rows, schema=schema)
+    assert not any("zephyr" in name.lower() for name in without["firm"].to_pylist())

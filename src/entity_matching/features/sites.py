@@ -18,6 +18,7 @@ from entity_matching.features.block import Block, Values
 from entity_matching.features.letters import glued, initials, measured
 from entity_matching.features.pairs import Pairs, TextLimits
 from entity_matching.features.weights import combine
+from entity_matching.normalize.websites import own_part
 
 _FEW = 3  # initials of two words begin too many hosts by chance
 _MEASURES = {
@@ -54,8 +55,7 @@ def site_features(pairs: Pairs, name: str, site: str, label: str, limits: TextLi
 
 def own_hosts(sites: pa.Array) -> pa.Array:
     """Return the letters and digits of each domain that its owner chose: ``total`` of ``total.com``."""
-    own = pc.replace_substring_regex(sites, r"^.*/", "")
-    return pc.replace_substring_regex(pc.replace_substring_regex(own, r"\..*$", ""), r"[^a-z0-9]", "")
+    return pc.replace_substring_regex(own_part(sites), r"[^a-z0-9]", "")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from entity_matching.noise.brands import branded
 from entity_matching.noise.names import noisy_name
 from entity_matching.noise.profile import ColumnProfile
 from entity_matching.noise.values import another, noisy_number, noisy_text
@@ -35,7 +36,8 @@ def noisy_records(
     """Write reference records as source records.
 
     The first name or text is always there; other values are left out, or differ, as often as the profiles say,
-    and at least so often that the scorer learns to do without.
+    and at least so often that the scorer learns to do without. Where the reference has web addresses, some records are
+    called by their brand.
 
     :param reference: the reference table as given, not normalised.
     :param rows: the rows to write, shape (n,); a row may come several times, differently each time.
@@ -44,7 +46,10 @@ def noisy_records(
     """
     columns: dict[str, pa.Array] = {}
     searched = next((attribute.name for attribute in schema.of_kind(Kind.NAME, Kind.TEXT)), None)
-    for attribute, column, values in present_columns(reference, rows, schema, profiles):
+    sites = _sites(reference, rows, schema)
+    for attribute, column, given in present_columns(reference, rows, schema, profiles):
+        is_called = attribute.name == searched and attribute.kind is Kind.NAME
+        values = branded(given, sites, rng) if is_called and sites else given
         profile = profiles[attribute.name]
         missing = 0.0 if attribute.name == searched else max(profile.missing, _least_left_out(attribute))
         pool = [value for value in values if value]
@@ -92,6 +97,15 @@ def present_columns(
         if column in reference.column_names and profiles[attribute.name].missing < 1 and target not in found:
             found[target] = (attribute, target, to_strings(reference[column].take(chosen)).to_pylist())
     return list(found.values())
+
+
+def _sites(reference: pa.Table, rows: NDArray[np.int64], schema: Schema) -> list[str]:
+    """Return the rows' web addresses ("": none); nothing where the reference has none."""
+    for attribute in schema.of_kind(Kind.IDENTIFIER):
+        column = attribute.column_on(Side.REFERENCE)
+        if attribute.type == "website" and column in reference.column_names:
+            return list(to_strings(reference[column].take(pa.array(rows))).to_pylist())
+    return []
 
 
 def _copy(value: str, way: int, *, is_text: bool) -> str | None:

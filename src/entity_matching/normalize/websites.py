@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from publicsuffixlist import PublicSuffixList
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/+")
@@ -44,6 +46,14 @@ def website(value: str, _country: str = "") -> str | None:
     if len(host) > _LONGEST or _HOST.fullmatch(host) is None:
         return None
     return _registered(host.removeprefix("www."), path)
+
+
+def own_part(domains: pa.Array) -> pa.Array:
+    """Return the part of each registered domain that its owner chose: ``saga-pure`` of ``saga-pure.com``.
+
+    :param domains: as :func:`website` gives them; of a page that many share it is the last part of the path.
+    """
+    return pc.replace_substring_regex(pc.replace_substring_regex(domains, r"^.*/", ""), r"\..*$", "")
 
 
 def _registered(host: str, path: str) -> str:
